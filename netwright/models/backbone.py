@@ -1,0 +1,107 @@
+"""timm backbones as feature extractors with static padding."""
+
+import timm
+import torch
+from timm.layers import Conv2dSame
+from torch import Tensor, nn
+
+from netwright.errors import UserError
+from netwright.types import InputSpec
+
+
+class Backbone(nn.Module):
+    """A timm ``features_only`` network that returns the maps of the wanted strides, finest first.
+
+    ``channels`` holds the channel count of each map.
+    """
+
+    def __init__(self, body: nn.Module, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.body = body
+        self.channels = channels
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """Normalised pictures (B, 3, H, W) to maps (B, C_i, H / s_i, W / s_i)."""
+        maps: list[Tensor] = self.body(pictures)
+        return maps
+
+
+def build_backbone(name: str, levels: tuple[int, ...], spec: InputSpec) -> Backbone:
+    """A randomly initialised backbone for an input of ``spec``'s size.
+
+    Raises UserError for an unknown name, a model without feature maps, a stride that it has not, or a size that
+    the largest stride does not divide.
+    """
+    strides = _strides(name)
+    missing = [stride for stride in levels if stride not in strides]
+    if missing:
+        raise UserError(f"model.levels asks for strides {missing}, {name} has {sorted(strides)}: choose among those")
+    if spec.height % max(levels) or spec.width % max(levels):
+        raise UserError(
+            f"model.height x model.width is {spec.height}x{spec.width}: make both multiples of {max(levels)}, "
+            "the largest of model.levels"
+        )
+    body = timm.create_model(
+        name, pretrained=False, features_only=True, out_indices=tuple(strides[stride] for stride in levels)
+    )
+    channels = tuple(body.feature_info.channels())
+    make_padding_static(body, spec.height, spec.width)
+    return Backbone(body, channels)
+
+
+def make_padding_static(body: nn.Module, height: int, width: int) -> None:
+    """Replace timm's size-dependent "SAME" convolutions in place by a fixed pad and a plain convolution.
+
+    A trace finds the input size of each; the outcome is equal for pictures of ``height`` x ``width``.
+    """
+    same = {name: module for name, module in body.named_modules() if isinstance(module, Conv2dSame)}
+    sizes: dict[str, tuple[int, int]] = {}
+    hooks = [
+        module.register_forward_pre_hook(
+            lambda _, inputs, name=name: sizes.__setitem__(name, tuple(inputs[0].shape[-2:]))
+        )
+        for name, module in same.items()
+    ]
+    training = body.training
+    with torch.no_grad():
+        body.eval()(torch.zeros(1, 3, height, width))
+    body.train(training)
+    for hook in hooks:
+        hook.remove()
+    for name, module in same.items():
+        parent, _, child = name.rpartition(".")
+        setattr(body.get_submodule(parent), child, _padded(module, sizes[name]))
+
+
+def _padded(conv: Conv2dSame, size: tuple[int, int]) -> nn.Sequential:
+    """TensorFlow's SAME rule: the odd pixel of padding goes to the right and the bottom."""
+    pads: list[int] = []
+    for axis in (1, 0):  # ZeroPad2d wants left, right, top, bottom
+        kernel, stride, dilation = conv.kernel_size[axis], conv.stride[axis], conv.dilation[axis]
+        total = max((-(size[axis] // -stride) - 1) * stride + (kernel - 1) * dilation + 1 - size[axis], 0)
+        pads += [total // 2, total - total // 2]
+    plain = nn.Conv2d(
+        conv.in_channels,
+        conv.out_channels,
+        (conv.kernel_size[0], conv.kernel_size[1]),
+        (conv.stride[0], conv.stride[1]),
+        0,
+        (conv.dilation[0], conv.dilation[1]),
+        conv.groups,
+        conv.bias is not None,
+    )
+    plain.weight, plain.bias = conv.weight, conv.bias
+    return nn.Sequential(nn.ZeroPad2d((pads[0], pads[1], pads[2], pads[3])), plain)
+
+
+def _strides(name: str) -> dict[int, int]:
+    """Stride to out_index of the named model's feature maps."""
+    if not timm.is_model(name):
+        close = ", ".join(timm.list_models(f"*{name[:6]}*")[:6]) or "see timm.list_models()"
+        raise UserError(f"model.backbone asks for {name!r}, timm has no such model: try {close}")
+    try:
+        with torch.device("meta"):
+            info = timm.create_model(name, pretrained=False, features_only=True).feature_info
+    except (RuntimeError, AttributeError, ValueError) as error:
+        raise UserError(f"model.backbone {name!r} gives no feature maps ({error}): choose a convolutional model") from None
+    return {reduction: index for index, reduction in zip(info.out_indices, info.reduction(), strict=True)}
