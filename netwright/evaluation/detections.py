@@ -1,0 +1,65 @@
+"""The detections format: what a detector says of one picture, and the Parquet file that keeps it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from netwright.artifacts.whole_file import whole_file
+
+
+@dataclass(frozen=True)
+class Detections:
+    """``boxes`` (N, 4) float32 xyxy in picture pixels, ``scores`` (N,) of 0..1 falling, ``labels`` (N,) int64."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def above(self, score: float) -> "Detections":
+        """Those of at least ``score``."""
+        keep = self.scores >= score
+        return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
+
+
+def write_detections(path: Path, rows: Iterable[tuple[str, str, str, str, Detections]]) -> None:
+    """Write (export, runtime, split, picture name, detections) rows to a Parquet file, a line per picture."""
+    table: list[dict[str, Any]] = [
+        {
+            "export": export,
+            "runtime": runtime,
+            "split": split,
+            "picture": picture,
+            "boxes": found.boxes.reshape(-1),
+            "scores": found.scores,
+            "labels": found.labels.astype(np.int32),
+        }
+        for export, runtime, split, picture, found in rows
+    ]
+    strings = [(name, pa.string()) for name in ("export", "runtime", "split", "picture")]
+    lists = [("boxes", pa.list_(pa.float32())), ("scores", pa.list_(pa.float32())), ("labels", pa.list_(pa.int32()))]
+    with whole_file(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(table, schema=pa.schema(strings + lists)), temporary, compression="zstd")
+
+
+def read_detections(path: Path) -> list[tuple[str, str, str, str, Detections]]:
+    """Inverse of ``write_detections``."""
+    return [
+        (
+            row["export"],
+            row["runtime"],
+            row["split"],
+            row["picture"],
+            Detections(
+                np.asarray(row["boxes"], dtype=np.float32).reshape(-1, 4),
+                np.asarray(row["scores"], dtype=np.float32),
+                np.asarray(row["labels"], dtype=np.int64),
+            ),
+        )
+        for row in pq.read_table(path).to_pylist()
+    ]
