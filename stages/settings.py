@@ -65,6 +65,7 @@ class Train:
     threads: int
     seed: int
     patience: int  # epochs without a better val mAP50-95 before stopping; 0: never
+    validate_every: int  # epochs between looks at val; the last is always looked at
     augment: AugmentPolicy
 
 

@@ -1,0 +1,84 @@
+"""Task-aligned assignment: which grid cells answer for which box.
+
+Source: Feng et al., "TOOD: Task-aligned One-stage Object Detection", 2021. A cell's alignment with a box is
+``score ** SCORE_POWER * iou ** IOU_POWER``; each box takes its best ``TOP`` cells among those whose centre it
+holds, and a cell wanted by several boxes goes to the one that it overlaps most.
+
+Shapes: B pictures, A anchor points, M boxes (padded), C classes.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchvision.ops import box_iou
+
+TOP = 10
+SCORE_POWER = 1.0
+IOU_POWER = 6.0
+TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class Truth:
+    """``boxes`` (B, M, 4) xyxy in input pixels, ``labels`` (B, M) int64, ``valid`` (B, M) bool: False is padding."""
+
+    boxes: Tensor
+    labels: Tensor
+    valid: Tensor
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """``scores`` (B, A, C) targets of 0..1, ``boxes`` (B, A, 4) targets, ``positive`` (B, A) bool."""
+
+    scores: Tensor
+    boxes: Tensor
+    positive: Tensor
+
+
+@torch.no_grad()
+def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth: Truth) -> Assignment:
+    """Targets for predicted scores (B, A, C) of 0..1 and boxes (B, A, 4) at anchor points (A, 2)."""
+    batch, anchors, classes = scores.shape
+    if not truth.valid.any():
+        empty = truth.valid.new_zeros(batch, anchors)
+        return Assignment(torch.zeros_like(scores), torch.zeros_like(boxes), empty)
+    overlap = torch.stack([box_iou(own, found) for own, found in zip(truth.boxes, boxes, strict=True)])
+    wanted = scores.transpose(1, 2).gather(1, truth.labels.unsqueeze(-1).expand(-1, -1, anchors))
+    allowed = _inside(points, truth.boxes) & truth.valid.unsqueeze(-1)
+    alignment = wanted.pow(SCORE_POWER) * overlap.pow(IOU_POWER) * allowed
+    chosen = _top(alignment, allowed)
+    owner, positive = _resolve(chosen, overlap)
+    target_boxes = truth.boxes.gather(1, owner.unsqueeze(-1).expand(-1, -1, 4))
+    strength = _strength(alignment * chosen, overlap * chosen).gather(1, owner.unsqueeze(1)).squeeze(1)
+    target_scores = torch.zeros_like(scores)
+    labels = truth.labels.gather(1, owner)
+    target_scores.scatter_(2, labels.unsqueeze(-1), (strength * positive).unsqueeze(-1))
+    return Assignment(target_scores, target_boxes, positive)
+
+
+def _inside(points: Tensor, boxes: Tensor) -> Tensor:
+    """(B, M, A) bool: does the box hold the anchor point?"""
+    low = points - boxes[..., None, :2]
+    high = boxes[..., None, 2:] - points
+    return torch.cat((low, high), dim=-1).amin(-1) > TINY
+
+
+def _top(alignment: Tensor, allowed: Tensor) -> Tensor:
+    """(B, M, A) bool: the best TOP allowed cells of each box."""
+    best = alignment.topk(min(TOP, alignment.shape[-1]), dim=-1).indices
+    chosen = torch.zeros_like(allowed).scatter_(-1, best, torch.ones_like(best, dtype=torch.bool))
+    return chosen & allowed
+
+
+def _resolve(chosen: Tensor, overlap: Tensor) -> tuple[Tensor, Tensor]:
+    """The box (B, A) that each cell answers for, and whether it answers for any (B, A)."""
+    owner = torch.where(chosen, overlap, -1.0).argmax(1)
+    return owner, chosen.any(1)
+
+
+def _strength(alignment: Tensor, overlap: Tensor) -> Tensor:
+    """(B, M, A) target scores: alignment scaled so that each box's best cell gets the box's best IoU."""
+    best = alignment.amax(-1, keepdim=True)
+    return alignment / (best + TINY) * overlap.amax(-1, keepdim=True)

@@ -1,0 +1,112 @@
+"""The training loop: every stage that trains calls ``fit``."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from netwright.data.pictures import PictureSet
+from netwright.errors import UserError
+from netwright.evaluation.coco import Accuracy
+from netwright.models.detector import Detector
+from netwright.models.losses import detection_loss
+from netwright.training.batches import training_batches
+from netwright.training.ema import MovingAverage
+from netwright.training.optim import build_optimizer, build_schedule
+from netwright.training.recipe import EpochMetrics, FitResult, Recipe
+
+Score = Callable[[nn.Module], Accuracy]
+OnEpoch = Callable[[EpochMetrics], None]
+
+
+def fit(
+    network: Detector,
+    pictures: PictureSet,
+    *,
+    recipe: Recipe,
+    device: str,
+    score: Score,
+    on_epoch: OnEpoch,
+    start: Accuracy | None = None,
+) -> FitResult:
+    """Train ``network`` in place; it ends holding the averaged weights of the epoch with the best val mAP50-95.
+
+    ``start`` is the accuracy that the network comes with: its weights are kept unless an epoch beats it.
+    Raises UserError when the loss is no longer finite, naming the step.
+    """
+    torch.manual_seed(recipe.seed)
+    torch.set_num_threads(recipe.threads)
+    network.to(device, memory_format=torch.channels_last)
+    average = MovingAverage(network, recipe.ema_decay)
+    best, best_epoch, best_tensors = (start.map50_95 if start else -1.0), 0, average.copy()
+    history: list[EpochMetrics] = []
+    for metrics in _epochs(network, pictures, average, recipe, device):
+        if _is_scored(metrics.epoch, recipe):
+            trained, tensors = _tensors(network), average.copy()
+            network.load_state_dict(tensors)
+            accuracy = score(network)
+            network.load_state_dict(trained)
+            metrics = replace(metrics, map50_95=accuracy.map50_95, map50=accuracy.map50)
+            if accuracy.map50_95 > best:
+                best, best_epoch, best_tensors = accuracy.map50_95, metrics.epoch, tensors
+        history.append(metrics)
+        on_epoch(metrics)
+        if recipe.patience and metrics.epoch - best_epoch >= recipe.patience:
+            break
+    network.load_state_dict(best_tensors)
+    network.eval()
+    return FitResult(history=tuple(history), best_epoch=best_epoch)
+
+
+def _is_scored(epoch: int, recipe: Recipe) -> bool:
+    return epoch % recipe.validate_every == 0 or epoch == recipe.epochs
+
+
+def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def _epochs(
+    network: Detector, pictures: PictureSet, average: MovingAverage, recipe: Recipe, device: str
+) -> Iterator[EpochMetrics]:
+    generator = torch.Generator().manual_seed(recipe.seed)
+    steps = math.ceil(len(pictures) / recipe.batch_size)
+    optimizer = build_optimizer(network, learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = build_schedule(
+        optimizer, steps=steps * recipe.epochs, warmup_steps=round(steps * recipe.warmup_epochs)
+    )
+    for epoch in range(1, recipe.epochs + 1):
+        began = time.perf_counter()
+        network.train()
+        sums, rate = torch.zeros(3), schedule.get_last_lr()[0]
+        batches = training_batches(
+            pictures, batch_size=recipe.batch_size, policy=recipe.augment, generator=generator, device=device
+        )
+        for number, (pixels, truth) in enumerate(batches, start=1):
+            with torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16"):
+                raw = network.predict_raw(pixels.contiguous(memory_format=torch.channels_last))
+            loss = detection_loss(network, raw, truth)
+            if not torch.isfinite(loss.total):
+                raise UserError(
+                    f"the loss became {loss.total.item()} at step {number} of epoch {epoch}: "
+                    f"lower the learning rate (now {recipe.learning_rate}) or set precision to fp32"
+                )
+            optimizer.zero_grad(set_to_none=True)
+            loss.total.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+            optimizer.step()
+            schedule.step()
+            average.update(network)
+            sums += torch.stack((loss.total.detach(), loss.classes, loss.boxes)).cpu()
+        total, classes, boxes = (sums / steps).tolist()
+        yield EpochMetrics(
+            epoch=epoch,
+            loss=total,
+            loss_class=classes,
+            loss_box=boxes,
+            learning_rate=rate,
+            seconds=time.perf_counter() - began,
+        )

@@ -1,0 +1,54 @@
+"""How to train, as one frozen value; and what an epoch came to."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from netwright.types import AugmentPolicy
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One training run.
+
+    ``epochs`` >= 0; ``learning_rate`` is the peak after ``warmup_epochs`` and falls to FINAL_SHARE of it along a
+    cosine; ``ema_decay`` 0..1, 0 switches the moving average off; ``patience`` epochs without a better val
+    mAP50-95 end the run, 0 never does; val is scored every ``validate_every`` epochs and at the last one.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warmup_epochs: float
+    ema_decay: float
+    clip_norm: float
+    precision: str
+    threads: int
+    seed: int
+    patience: int
+    validate_every: int
+    augment: AugmentPolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochMetrics:
+    """One line of the curves. Losses are means over the epoch; accuracies are None where val was not scored."""
+
+    epoch: int
+    loss: float
+    loss_class: float
+    loss_box: float
+    learning_rate: float
+    seconds: float
+    map50_95: float | None = None
+    map50: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """The curves, and the epoch whose weights the network now holds (0: the weights that it started with)."""
+
+    history: tuple[EpochMetrics, ...]
+    best_epoch: int

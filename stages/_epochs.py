@@ -1,0 +1,82 @@
+"""What every training stage says while it runs and keeps when it ends: a line, a journal and the curves."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from netwright.artifacts.whole_file import write_json, write_text
+from netwright.evaluation.coco import Accuracy
+from netwright.training.recipe import EpochMetrics, Recipe
+from stages.settings import Recovery, Train
+
+JOURNALS = "journal"
+
+
+class EpochReporter:
+    """Called with each epoch's metrics: prints one line and appends it, synced, to a JSONL journal in scratch."""
+
+    def __init__(self, stage: str, epochs: int, scratch: Path) -> None:
+        self.stage, self.epochs = stage, epochs
+        self.journal = scratch / JOURNALS / f"{stage}.jsonl"
+        self.journal.parent.mkdir(parents=True, exist_ok=True)
+        self.journal.unlink(missing_ok=True)
+        self.elapsed = 0.0
+
+    def __call__(self, metrics: EpochMetrics) -> None:
+        with self.journal.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(asdict(metrics)) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        self.elapsed += metrics.seconds
+        left = self.elapsed / metrics.epoch * (self.epochs - metrics.epoch)
+        accuracy = ""
+        if metrics.map50_95 is not None:
+            accuracy = f"  val mAP50-95 {metrics.map50_95:.4f}  mAP50 {metrics.map50:.4f}"
+        print(
+            f"{self.stage}: epoch {metrics.epoch}/{self.epochs}  loss {metrics.loss:.4f}{accuracy}"
+            f"  {metrics.seconds:.1f} s, about {left:.0f} s left",
+            flush=True,
+        )
+
+
+def recipe_of(train: Train, recovery: Recovery | None = None, *, precision: str | None = None) -> Recipe:
+    """The recipe of conf/train; for fine-tuning with the epochs and learning rate of ``recovery``."""
+    return Recipe(
+        epochs=recovery.epochs if recovery else train.epochs,
+        batch_size=train.batch_size,
+        learning_rate=recovery.learning_rate if recovery else train.learning_rate,
+        weight_decay=train.weight_decay,
+        warmup_epochs=train.warmup_epochs,
+        ema_decay=train.ema_decay,
+        clip_norm=train.clip_norm,
+        precision=precision or train.precision,
+        threads=train.threads,
+        seed=train.seed,
+        patience=train.patience,
+        validate_every=train.validate_every,
+        augment=train.augment,
+    )
+
+
+def write_history(path: Path, history: Sequence[EpochMetrics]) -> None:
+    """The curves as CSV, a row per epoch; a cell is empty where val was not scored."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, [field.name for field in fields(EpochMetrics)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(metrics) for metrics in history)
+    write_text(path, stream.getvalue())
+
+
+def write_metrics(
+    path: Path, *, epochs: int, best_epoch: int, parameters: int, macs: int, **accuracies: Accuracy
+) -> None:
+    """The model's metrics file: sizes, and each named accuracy (``val`` at least), 0..1."""
+    write_json(
+        path,
+        {name: asdict(accuracy) for name, accuracy in accuracies.items()}
+        | {"epochs": epochs, "best_epoch": best_epoch, "parameters": parameters, "macs": macs},
+    )
