@@ -1,0 +1,175 @@
+"""The door of every stage: a Hydra app over params.yaml that hands typed settings to a plain function."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from netwright.errors import UserError
+from stages._entry.failures import INTERRUPTED, complain, explained, guarded
+from stages._entry.overrides import check_overrides
+from stages._entry.snapshot import typed
+from stages.settings import Settings
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+LEDGER = "ledger.jsonl"
+_CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """Facts of this machine (``runtime`` in conf/entry.yaml): they are recorded, not tracked.
+
+    ``device`` is auto, cpu or cuda; ``workers`` loader processes; ``tracking_uri`` empty for the project's own store;
+    ``scratch`` an absolute folder for what may be lost.
+    """
+
+    device: str
+    workers: int
+    tracking_uri: str
+    scratch: Path
+
+
+class DeclaredSettings(Settings):
+    """Settings that hold only the sections which the stage declares in dvc.yaml."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"settings.{name} is not handed over: declare it under this stage's params in dvc.yaml")
+
+
+Body = Callable[[Settings, Host], None]
+
+
+def stage(name: str) -> Callable[[Body], Callable[[], None]]:
+    """Make a stage's ``main(settings, host)`` a command: ``name`` is the stage's name in dvc.yaml.
+
+    The command reads params.yaml, validates it whole, hands over the declared sections and exits with status 0,
+    1 (bad input, one line on stderr) or 130 (Ctrl-C).
+    """
+
+    def decorate(body: Body) -> Callable[[], None]:
+        def main() -> None:
+            status = run_stage(name, body, sys.argv[1:])
+            if status == INTERRUPTED:  # worker threads of native libraries must not hold the terminal
+                sys.stdout.flush()
+                os._exit(status)
+            sys.exit(status)
+
+        return main
+
+    return decorate
+
+
+def run_stage(name: str, body: Body, arguments: Sequence[str]) -> int:
+    """Run ``body`` as stage ``name`` with Hydra's ``arguments``; return the exit status."""
+    statuses: list[int] = [0]
+    project = Path.cwd()
+
+    def app() -> None:
+        sections = declared_sections(project)
+        check_overrides(name, _overrides_of(arguments), sections)
+
+        def task(config: "DictConfig") -> None:
+            statuses.append(guarded(name, lambda: _run_body(name, body, config, project, sections[name])))
+
+        _hydra(name, task, arguments)
+
+    return max(guarded(name, app), *statuses)
+
+
+def declared_sections(project: Path) -> dict[str, list[str]]:
+    """Return for each stage of ``project``/dvc.yaml the sections of params.yaml that it declares."""
+    return {
+        name: [entry for entry in block.get("params", []) if isinstance(entry, str)]
+        for name, block in _dvc_stages(project).items()
+    }
+
+
+def validated(snapshot: Mapping[str, Any]) -> Settings:
+    """Return the whole snapshot as Settings. Raises UserError for the first unknown, missing or mistyped key."""
+    settings: Settings = typed(dict(snapshot), Settings)
+    return settings
+
+
+def declared_only(settings: Settings, sections: Sequence[str]) -> Settings:
+    """Return ``settings`` with every section but ``sections`` masked: reading a masked one is an error."""
+    masked = object.__new__(DeclaredSettings)
+    for field in fields(Settings):
+        if field.name in sections:
+            object.__setattr__(masked, field.name, getattr(settings, field.name))
+    return masked
+
+
+def _dvc_stages(project: Path) -> dict[str, dict[str, Any]]:
+    import yaml
+
+    for name in ("dvc.yaml", "params.yaml"):
+        if not (project / name).is_file():
+            raise UserError(f"no {name} in {project}: run stages from the project's root (params.yaml: make compose)")
+    stages: dict[str, dict[str, Any]] = yaml.safe_load((project / "dvc.yaml").read_text("utf-8"))["stages"]
+    return stages
+
+
+def _overrides_of(arguments: Sequence[str]) -> list[str]:
+    return [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+
+
+def _hydra(name: str, task: "Callable[[DictConfig], None]", arguments: Sequence[str]) -> None:
+    import hydra
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; `guarded` finds the line to show
+    sys.argv = [f"python -m stages.{name.replace('-', '_')}", *arguments]
+    try:
+        hydra.main(version_base="1.3", config_path=str(_CONF), config_name="entry")(task)()
+    except SystemExit as leaving:
+        if leaving.code not in (0, None):
+            raise UserError(f"cannot use these arguments: {' '.join(arguments)} (see --help)") from None
+
+
+def _run_body(name: str, body: Body, config: "DictConfig", project: Path, sections: Sequence[str]) -> None:
+    from omegaconf import OmegaConf
+
+    snapshot: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    host = _host(snapshot.pop("runtime"), project)
+    settings = validated(snapshot)
+    if Path.cwd() != project:
+        _link_inputs(name, project, Path.cwd(), settings)
+    _note_start(name, host)
+    print(f"{name}: started", flush=True)
+    begun = time.monotonic()
+    body(declared_only(settings, sections), host)
+    print(f"{name}: done in {time.monotonic() - begun:.1f} s", flush=True)
+
+
+def _host(runtime: Mapping[str, Any], project: Path) -> Host:
+    device, workers, scratch = runtime["device"], runtime["workers"], project / str(runtime["scratch"])
+    if device not in ("auto", "cpu", "cuda"):
+        raise UserError(f"runtime.device (NETWRIGHT_DEVICE) must be auto, cpu or cuda, found {device!r}")
+    if type(workers) is not int or workers < 0:
+        raise UserError(f"runtime.workers (NETWRIGHT_WORKERS) must be a whole number, found {workers!r}")
+    return Host(device=device, workers=workers, tracking_uri=str(runtime["tracking_uri"] or ""), scratch=scratch)
+
+
+def _link_inputs(name: str, project: Path, folder: Path, settings: Settings) -> None:
+    """Make a multirun job's folder look like the project to read from, while what is written stays inside it."""
+    block = _dvc_stages(project)[name]
+    files = [key for entry in block.get("params", []) if isinstance(entry, dict) for key in entry]
+    for dep in [*block.get("deps", []), *files]:
+        path = dep.replace("${dataset.source}", settings.dataset.source)
+        if (project / path).exists() and not (folder / path).exists():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).symlink_to(project / path)
+
+
+def _note_start(name: str, host: Host) -> None:
+    """Append to the ledger: the only proof that a stage ran, since DVC also reports restored stages."""
+    host.scratch.mkdir(parents=True, exist_ok=True)
+    row = {"stage": name, "started": time.time(), "pid": os.getpid(), "folder": str(Path.cwd())}
+    with (host.scratch / LEDGER).open("a", encoding="utf-8") as ledger:
+        ledger.write(json.dumps(row) + "\n")
