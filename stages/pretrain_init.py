@@ -1,6 +1,7 @@
 """pretrain-init: build the network for the dataset's classes and start it from the catalog."""
 
 from pathlib import Path
+from typing import Literal
 
 from netwright.errors import UserError
 from netwright.types import Architecture, InputSpec
@@ -31,47 +32,33 @@ def run(*, model: Model, pretrain_init: PretrainInit, data: Path, out: Path) -> 
     save_model_files(out, architecture, network.state_dict())
     write_json(out / "init.json", asdict(report))
     counts = ", ".join(f"{count} {status}" for status, count in report.counts.items())
-    print(
-        f"pretrain-init: {model.backbone} from {report.weights} ({report.licence}): {counts}"
-    )
+    print(f"pretrain-init: {model.backbone} from {report.weights} ({report.licence}): {counts}")
 
 
 def describe(
-    model: Model,
-    classes: tuple[str, ...],
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
+    model: Model, classes: tuple[str, ...], mean: tuple[float, float, float], std: tuple[float, float, float]
 ) -> Architecture:
     """The architecture that ``model`` asks for; ``mean`` and ``std`` are those of the weights it starts from."""
-    if model.resize not in ("letterbox", "stretch"):
-        raise UserError(
-            f"model.resize is {model.resize!r}: choose letterbox or stretch"
-        )
+    resize: Literal["letterbox", "stretch"]
+    match model.resize:
+        case "letterbox" | "stretch":
+            resize = model.resize
+        case _:
+            raise UserError(f"model.resize is {model.resize!r}: choose letterbox or stretch")
     return Architecture(
         builder="detector",
         backbone=model.backbone,
         levels=tuple(model.levels),
         neck_channels=model.neck_channels,
         classes=classes,
-        input=InputSpec(
-            height=model.height,
-            width=model.width,
-            resize=model.resize,
-            mean=mean,
-            std=std,
-        ),
+        input=InputSpec(height=model.height, width=model.width, resize=resize, mean=mean, std=std),
     )
 
 
 @stage("pretrain-init")
 def main(settings: Settings, host: Host) -> None:
     """The stage."""
-    run(
-        model=settings.model,
-        pretrain_init=settings.pretrain_init,
-        data=paths.CONVERTED,
-        out=paths.INIT,
-    )
+    run(model=settings.model, pretrain_init=settings.pretrain_init, data=paths.CONVERTED, out=paths.INIT)
 
 
 if __name__ == "__main__":

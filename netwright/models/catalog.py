@@ -11,18 +11,11 @@ import timm
 from netwright.artifacts.model import ARCHITECTURE, load_architecture
 from netwright.errors import UserError
 from netwright.models.key_maps import efficientnet_lite0_to_timm
-from netwright.models.weight_files import (
-    LoadedTensors,
-    read_hub_file,
-    read_packaged_file,
-    read_safetensors,
-)
+from netwright.models.weight_files import LoadedTensors, read_hub_file, read_packaged_file, read_safetensors
 
 RANDOM = "random"
 HUB = "timm"
-_CHOICES = (
-    f"the path of a .safetensors file, {HUB!r} or '{HUB}:TAG' (timm's hub), {RANDOM!r}"
-)
+_CHOICES = f"the path of a .safetensors file, {HUB!r} or '{HUB}:TAG' (timm's hub), {RANDOM!r}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +46,7 @@ def _read_efficientnet_lite0() -> LoadedTensors:
         sha256=entry.sha256,
     )
     return LoadedTensors(
-        {
-            efficientnet_lite0_to_timm(key): value
-            for key, value in loaded.tensors.items()
-        },
-        loaded.sha256,
+        {efficientnet_lite0_to_timm(key): value for key, value in loaded.tensors.items()}, loaded.sha256
     )
 
 
@@ -84,13 +73,8 @@ def find_weights(weights: str, backbone: str) -> WeightSource:
     unknown backbone, and weights declared for another backbone.
     """
     if not timm.is_model(backbone):
-        close = (
-            ", ".join(get_close_matches(backbone, timm.list_models(), 4))
-            or "a name of timm.list_models()"
-        )
-        raise UserError(
-            f"model.backbone asks for {backbone!r}, timm has no such model: try {close}"
-        )
+        close = ", ".join(get_close_matches(backbone, timm.list_models(), 4)) or "a name of timm.list_models()"
+        raise UserError(f"model.backbone asks for {backbone!r}, timm has no such model: try {close}")
     if weights in CATALOG:
         source = CATALOG[weights]
     elif weights == RANDOM:
@@ -127,11 +111,7 @@ def _random(backbone: str) -> WeightSource:
 
 def _from_hub(weights: str, backbone: str) -> WeightSource:
     tag = weights.partition(":")[2]
-    known = {
-        name.partition(".")[2]
-        for name in timm.list_pretrained(f"{backbone}.*")
-        if name.split(".")[0] == backbone
-    }
+    known = {name.partition(".")[2] for name in timm.list_pretrained(f"{backbone}.*") if name.split(".")[0] == backbone}
     if not known:
         raise UserError(
             f"timm's hub has no weights for model.backbone {backbone!r}: set pretrain_init.weights={RANDOM}"
@@ -168,11 +148,7 @@ def _from_file(path: Path, backbone: str) -> WeightSource:
     owner = backbone
     if (path.parent / ARCHITECTURE).is_file():
         architecture = load_architecture(path.parent)
-        owner, mean, std = (
-            architecture.backbone,
-            architecture.input.mean,
-            architecture.input.std,
-        )
+        owner, mean, std = (architecture.backbone, architecture.input.mean, architecture.input.std)
     return WeightSource(
         name=str(path),
         source=f"file: {path}",
@@ -185,9 +161,7 @@ def _from_file(path: Path, backbone: str) -> WeightSource:
     )
 
 
-def _statistics(
-    config: Any,
-) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+def _statistics(config: Any) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Mean and std that timm declares for a model; ImageNet's where it declares none."""
     mean = tuple(getattr(config, "mean", None) or (0.485, 0.456, 0.406))
     std = tuple(getattr(config, "std", None) or (0.229, 0.224, 0.225))

@@ -56,10 +56,7 @@ def initialise(network: Detector, weights: str, seed: int) -> InitReport:
     source = find_weights(weights, network.architecture.backbone)
     loaded = source.read()
     state = _drawn(network, seed)
-    reports = [
-        _match(name, tensor, loaded.tensors, _aliases(network, name))
-        for name, tensor in state.items()
-    ]
+    reports = [_match(name, tensor, loaded.tensors, _aliases(network, name)) for name, tensor in state.items()]
     if weights != RANDOM:
         _check_backbone(reports, source)
     for report in reports:
@@ -75,10 +72,7 @@ def initialise(network: Detector, weights: str, seed: int) -> InitReport:
         mean=source.mean,
         std=source.std,
         seed=seed,
-        counts={
-            key: Counter(row.status for row in reports)[key]
-            for key in ("matched", "missing", "shape")
-        },
+        counts={key: Counter(row.status for row in reports)[key] for key in ("matched", "missing", "shape")},
         tensors=tuple(reports),
         unused=tuple(sorted(set(loaded.tensors) - {row.found for row in reports})),
     )
@@ -88,10 +82,7 @@ def _drawn(network: Detector, seed: int) -> dict[str, Tensor]:
     """A state dict of fresh random weights that depends on ``seed`` alone and leaves the global generator alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return {
-            name: tensor.clone()
-            for name, tensor in build_network(network.architecture).state_dict().items()
-        }
+        return {name: tensor.clone() for name, tensor in build_network(network.architecture).state_dict().items()}
 
 
 def _aliases(network: Detector, name: str) -> list[str]:
@@ -100,9 +91,7 @@ def _aliases(network: Detector, name: str) -> list[str]:
         return [name]
     own = name.removeprefix(BODY)
     plain = _without_padding(network.backbone.body, own)
-    whole = re.sub(
-        r"^([A-Za-z_]+)_(\d+)\.", r"\1.\2.", plain
-    )  # features_only joins "stages.0" to "stages_0"
+    whole = re.sub(r"^([A-Za-z_]+)_(\d+)\.", r"\1.\2.", plain)  # features_only joins "stages.0" to "stages_0"
     return list(dict.fromkeys((name, own, plain, whole)))
 
 
@@ -111,27 +100,17 @@ def _without_padding(body: nn.Module, name: str) -> str:
     path, _, part = name.rpartition(".")
     parent, _, child = path.rpartition(".")
     holder = body.get_submodule(parent)
-    padded = (
-        isinstance(holder, nn.Sequential)
-        and child == "1"
-        and isinstance(holder[0], nn.ZeroPad2d)
-    )
+    padded = isinstance(holder, nn.Sequential) and child == "1" and isinstance(holder[0], nn.ZeroPad2d)
     return f"{parent}.{part}" if padded else name
 
 
-def _match(
-    name: str, tensor: Tensor, tensors: dict[str, Tensor], aliases: list[str]
-) -> TensorReport:
+def _match(name: str, tensor: Tensor, tensors: dict[str, Tensor], aliases: list[str]) -> TensorReport:
     shape = tuple(tensor.shape)
     for alias in aliases:
         if alias in tensors:
             other = tuple(tensors[alias].shape)
-            status: Literal["matched", "shape"] = (
-                "matched" if other == shape else "shape"
-            )
-            return TensorReport(
-                name=name, shape=shape, status=status, found=alias, found_shape=other
-            )
+            status: Literal["matched", "shape"] = "matched" if other == shape else "shape"
+            return TensorReport(name=name, shape=shape, status=status, found=alias, found_shape=other)
     return TensorReport(name=name, shape=shape, status="missing")
 
 
@@ -139,17 +118,11 @@ def _check_backbone(reports: list[TensorReport], source: WeightSource) -> None:
     wrong = [
         row
         for row in reports
-        if row.name.startswith(BODY)
-        and row.status != "matched"
-        and not row.name.endswith("num_batches_tracked")
+        if row.name.startswith(BODY) and row.status != "matched" and not row.name.endswith("num_batches_tracked")
     ]
     if wrong:
         first = wrong[0]
-        found = (
-            f"has shape {list(first.found_shape)} there"
-            if first.found_shape is not None
-            else "is missing there"
-        )
+        found = f"has shape {list(first.found_shape)} there" if first.found_shape is not None else "is missing there"
         raise UserError(
             f"pretrain_init.weights {source.name!r} does not fit the backbone {source.backbone}: {len(wrong)} of its "
             f"tensors have no match, the first, {first.name} of shape {list(first.shape)}, {found}: "

@@ -21,27 +21,21 @@ class LoadedTensors(NamedTuple):
     sha256: str | None
 
 
-def read_packaged_file(
-    package: str, file: str, *, distribution: str, sha256: str
-) -> LoadedTensors:
+def read_packaged_file(package: str, file: str, *, distribution: str, sha256: str) -> LoadedTensors:
     """Tensors of a ``.pth`` inside an installed package, unpickled only once its bytes have the declared hash.
 
     The package's code is not run. Raises UserError where it is not installed or the file is another one.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise UserError(
-            f"package {distribution} is not installed: pip install {distribution}"
-        )
+        raise UserError(f"package {distribution} is not installed: pip install {distribution}")
     content = _content(Path(spec.submodule_search_locations[0]) / file)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise UserError(
             f"{file} of {distribution} has sha256 {found}, the catalog says {sha256}: reinstall {distribution}"
         )
-    tensors: dict[str, Tensor] = torch.load(
-        io.BytesIO(content), map_location="cpu", weights_only=True
-    )
+    tensors: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     return LoadedTensors(tensors, found)
 
 
@@ -51,9 +45,7 @@ def read_safetensors(path: Path) -> LoadedTensors:
     try:
         return LoadedTensors(load(content), hashlib.sha256(content).hexdigest())
     except SafetensorError as error:
-        raise UserError(
-            f"{path} is no safetensors file ({error}): choose another for pretrain_init.weights"
-        ) from None
+        raise UserError(f"{path} is no safetensors file ({error}): choose another for pretrain_init.weights") from None
 
 
 def read_hub_file(repository: str) -> LoadedTensors:
@@ -65,10 +57,7 @@ def read_hub_file(repository: str) -> LoadedTensors:
 
     try:
         path = hf_hub_download(repository, "model.safetensors")
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # the hub client's own errors are kinds of these
+    except (OSError, ValueError) as error:  # the hub client's own errors are kinds of these
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(
             f"cannot get model.safetensors of {repository} from the hub ({reason}): connect this machine, or copy the "
@@ -81,6 +70,4 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UserError(
-            f"cannot read the weight file {path} ({error.strerror}): check pretrain_init.weights"
-        ) from None
+        raise UserError(f"cannot read the weight file {path} ({error.strerror}): check pretrain_init.weights") from None
