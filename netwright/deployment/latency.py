@@ -1,0 +1,86 @@
+"""Latency of several rows, measured in turns so that a slow minute hits all alike."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PERCENTILES = (50, 90, 95, 99)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Timed calls of one row: ``rounds`` (n,) int64 says in which round each of ``milliseconds`` (n,) was taken."""
+
+    rounds: NDArray[np.int64]
+    milliseconds: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """Median over rounds of slow / fast, with a 95 % bootstrap interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+def measure(
+    rows: Mapping[str, Callable[[], object]], *, warmup: int, rounds: int, seconds_per_row: float, seed: int = 0
+) -> dict[str, Samples]:
+    """Time every row once in each round, rows in a new random order each time, after one untimed call of the row.
+
+    The untimed call lets the row before it wind down its threads and brings this one's data back into the cache.
+    A row that would take longer than ``seconds_per_row`` sits out rounds, evenly, but takes part in at least five.
+    """
+    order = random.Random(seed)
+    every = {name: _stride(call, warmup, rounds, seconds_per_row) for name, call in rows.items()}
+    taken: dict[str, list[tuple[int, float]]] = {name: [] for name in rows}
+    names = list(rows)
+    for number in range(rounds):
+        order.shuffle(names)
+        for name in names:
+            if number % every[name] == 0:
+                rows[name]()
+                taken[name].append((number, _milliseconds(rows[name])))
+    return {name: _samples(pairs) for name, pairs in taken.items()}
+
+
+def percentiles(milliseconds: NDArray[np.float64]) -> dict[str, float]:
+    """p50, p90, p95 and p99, linearly interpolated."""
+    values = np.percentile(milliseconds, PERCENTILES)
+    return {f"p{rank}": float(value) for rank, value in zip(PERCENTILES, values, strict=True)}
+
+
+def median_ratio(slow: Samples, fast: Samples, *, draws: int = 2000, seed: int = 0) -> Ratio:
+    """Median of slow / fast over the rounds that both took part in, paired; interval by resampling rounds.
+
+    Raises ValueError when they share no round.
+    """
+    shared, first, second = np.intersect1d(slow.rounds, fast.rounds, return_indices=True)
+    if not len(shared):
+        raise ValueError("the two rows share no round")
+    ratios = slow.milliseconds[first] / fast.milliseconds[second]
+    picks = np.random.default_rng(seed).integers(0, len(ratios), size=(draws, len(ratios)))
+    low, high = np.percentile(np.median(ratios[picks], axis=1), [2.5, 97.5])
+    return Ratio(median=float(np.median(ratios)), low=float(low), high=float(high))
+
+
+def _stride(call: Callable[[], object], warmup: int, rounds: int, seconds: float) -> int:
+    """Warm up, and from the last warm call say that the row takes part in every n-th round."""
+    last = [_milliseconds(call) for _ in range(max(warmup, 1))][-1]
+    affordable = max(int(seconds * 1000 / (2 * last)), 5)  # two calls a round
+    return max(-(-rounds // affordable), 1)
+
+
+def _milliseconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter_ns()
+    call()
+    return (time.perf_counter_ns() - start) / 1e6
+
+
+def _samples(pairs: list[tuple[int, float]]) -> Samples:
+    return Samples(np.array([number for number, _ in pairs], np.int64), np.array([ms for _, ms in pairs], np.float64))
