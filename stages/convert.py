@@ -29,9 +29,10 @@ def run(*, dataset: Dataset, output: Path) -> dict[str, Any]:
 
 
 def _with_progress(pictures: "Iterable[RawPicture]", count: int) -> "Iterable[RawPicture]":
+    from rich.console import Console
     from rich.progress import track
 
-    return track(pictures, total=count, description="convert")
+    return track(pictures, total=count, description="convert", console=Console(stderr=True))
 
 
 def _print_summary(report: dict[str, Any]) -> None:
@@ -45,7 +46,7 @@ def _print_summary(report: dict[str, Any]) -> None:
 
 
 @stage("convert")
-def main(settings: Settings, host: Host) -> None:
+def main(settings: Settings, _host: Host) -> None:
     """Hydra entrypoint."""
     run(dataset=settings.dataset, output=paths.CONVERTED)
 

@@ -1,4 +1,4 @@
-"""A raw dataset to the converted one: checked records in Parquet, ``report.json``, ``index.html``, the manifest last."""
+"""A raw dataset to the converted one: checked records in Parquet, a report, a page, the manifest last."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from netwright.artifacts.dataset import MANIFEST, Record, write_dataset
-from netwright.artifacts.whole_file import write_json
+from netwright.artifacts.whole_file import write_json, write_text
+from netwright.data.page import make_page
 from netwright.data.raw import RawDataset, RawPicture
 from netwright.data.report import make_report
 from netwright.data.validate import Offence, check_picture
@@ -14,6 +15,7 @@ from netwright.errors import UserError
 from netwright.types import SPLITS
 
 REPORT = "report.json"
+PAGE = "index.html"
 
 Watch = Callable[[Iterable[RawPicture], int], Iterable[RawPicture]]
 
@@ -28,8 +30,10 @@ def convert_dataset(raw: RawDataset, folder: Path, *, name: str, shards_per_spli
         raise UserError(f"dataset.shards_per_split is {shards_per_split}: give 1 or more")
     records, offences = _check(raw, watch)
     report = make_report(name, raw, records, offences)
-    (folder / MANIFEST).unlink(missing_ok=True)
+    page = make_page(report, records)
+    _clear(folder)
     write_json(folder / REPORT, report)
+    write_text(folder / PAGE, page)
     write_dataset(folder, name, raw.classes, records, shards_per_split=shards_per_split)
     return report
 
@@ -44,6 +48,13 @@ def _check(raw: RawDataset, watch: Watch) -> tuple[list[Record], list[Offence]]:
     _refuse_duplicates(records)
     _refuse_empty(records)
     return records, offences
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier conversion, which DVC has done already where it runs the stage; the manifest goes first."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for shard in folder.glob("*.parquet"):
+        shard.unlink()
 
 
 def _refuse_duplicates(records: list[Record]) -> None:

@@ -18,9 +18,7 @@ def load_raw(source: Path, format_name: str, *, scenes: Mapping[str, int], size:
     a dataset that has no split files. Raises UserError where the format is unknown or the source missing.
     """
     if not source.exists():
-        raise UserError(
-            f"dataset.source is {source}, which does not exist: put the dataset there or link it (ln -s FOLDER {source})"
-        )
+        raise UserError(f"dataset.source is {source}, which does not exist: put the dataset there, or a link to it")
     notes: tuple[str, ...] = ()
     if format_name == "auto":
         format_name, reason = detect_format(source)

@@ -44,7 +44,7 @@ def check_picture(raw: RawPicture, classes: tuple[str, ...]) -> tuple[Record, li
     """Return the checked record of ``raw`` and what was found. Raises UserError for an unreadable picture."""
     content = raw.read()
     width, height, turned = picture_size(content, raw.source if isinstance(raw.content, bytes) else str(raw.content))
-    offences = _picture_offences(raw, width, height, turned)
+    offences = _picture_offences(raw, width, height, turned=turned)
     boxes, labels = [], []
     for box in raw.boxes:
         corners, rule = _check_box(box, width, height)
@@ -91,7 +91,7 @@ def picture_size(content: bytes, where: str) -> tuple[int, int, bool]:
     return (height, width, turned) if orientation in range(5, 9) else (width, height, turned)
 
 
-def _picture_offences(raw: RawPicture, width: int, height: int, turned: bool) -> list[Offence]:
+def _picture_offences(raw: RawPicture, width: int, height: int, *, turned: bool) -> list[Offence]:
     found = []
     if raw.declared_size not in (None, (width, height)):
         reason = f"{RULES['size_mismatch']} (declared {raw.declared_size}, found {(width, height)})"

@@ -1,1 +1,1 @@
-
+"""The embedded dataset: digits scattered over painted scenes."""

@@ -21,14 +21,16 @@ _LETTERS: tuple[tuple[tuple[float, float], ...], ...] = (
 )
 
 
-def paint_ground(size: int, rng: np.random.Generator, rule: Difficulty) -> NDArray[np.float32]:
-    """Return a picture (size, size, 3) float32 about 0..1: a gradient with patches and waves over it."""
+def paint_ground(size: int, rng: np.random.Generator, rule: Difficulty) -> NDArray[np.uint8]:
+    """Return a picture (size, size, 3): a gradient with patches and waves over it."""
     base = rng.uniform(0.1, 0.9) + rng.uniform(-0.12, 0.12, 3)
     corners = base + rng.uniform(-0.18, 0.18, (2, 2, 3))
     cells = int(rng.integers(4, 17))
-    patches = rng.uniform(-rule.texture, rule.texture, (cells, cells, 3))
-    picture = _enlarge(corners, size) + _enlarge(patches, size)
-    return np.clip(picture + _waves(size, rng, rule)[:, :, None], 0.02, 0.98)
+    patches = 0.5 + rng.uniform(-rule.texture, rule.texture, (cells, cells, 3))
+    picture = _enlarge(corners, size) + (_enlarge(patches, size) - 128)
+    picture += _waves(size, rng, rule)[:, :, None]
+    ground: NDArray[np.uint8] = np.clip(picture, 5, 250).astype(np.uint8)
+    return ground
 
 
 def draw_clutter(picture: Image.Image, rng: np.random.Generator, rule: Difficulty) -> None:
@@ -94,18 +96,15 @@ _PIECES: tuple[Callable[[ImageDraw.ImageDraw, np.random.Generator, Point, Colour
 )
 
 
-def _enlarge(grid: NDArray[np.float64], size: int) -> NDArray[np.float32]:
-    """Resize a grid (h, w, C) smoothly to (size, size, C)."""
-    channels = [Image.fromarray(grid[:, :, channel].astype(np.float32)) for channel in range(grid.shape[2])]
-    return np.stack(
-        [np.asarray(channel.resize((size, size), Image.Resampling.BICUBIC)) for channel in channels], axis=2
-    )
+def _enlarge(grid: NDArray[np.float64], size: int) -> NDArray[np.int16]:
+    """Resize a grid (h, w, 3) of values 0..1 smoothly to (size, size, 3), 0..255."""
+    coarse = Image.fromarray(np.rint(np.clip(grid, 0, 1) * 255).astype(np.uint8))
+    return np.asarray(coarse.resize((size, size), Image.Resampling.BICUBIC)).astype(np.int16)
 
 
-def _waves(size: int, rng: np.random.Generator, rule: Difficulty) -> NDArray[np.float32]:
-    """A plane sine wave (size, size), like cloth or ruled paper."""
+def _waves(size: int, rng: np.random.Generator, rule: Difficulty) -> NDArray[np.int16]:
+    """A plane sine wave (size, size) about 0, like cloth or ruled paper, in steps of 1/255."""
     angle, period = rng.uniform(0, math.pi), rng.uniform(4, 40)
-    places = np.arange(size, dtype=np.float32) * (2 * math.pi / period)
-    phase = places[None, :] * math.cos(angle) + places[:, None] * math.sin(angle)
-    amplitude = rng.uniform(0, rule.texture)
-    return (np.sin(phase.astype(np.float32)) * np.float32(amplitude)).astype(np.float32)
+    places = np.arange(size, dtype=np.float32) * np.float32(2 * math.pi / period)
+    phase = places[None, :] * np.float32(math.cos(angle)) + places[:, None] * np.float32(math.sin(angle))
+    return np.rint(np.sin(phase) * np.float32(255 * rng.uniform(0, rule.texture))).astype(np.int16)

@@ -24,7 +24,8 @@ def glyph_ink(glyph: NDArray[np.float32], side: int, rng: np.random.Generator, r
     factor = side / max(opacity.shape)
     width, height = (max(1, round(length * factor)) for length in reversed(opacity.shape))
     resized = Image.fromarray(opacity).resize((width, height), Image.Resampling.BICUBIC)
-    return np.clip(np.asarray(resized), 0, 1)
+    ink: NDArray[np.float32] = np.clip(np.asarray(resized), 0, 1)
+    return ink
 
 
 def tight(opacity: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -65,4 +66,5 @@ def _affine(rng: np.random.Generator, rule: Difficulty, cells: int) -> tuple[flo
 def _sharpen(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Smoothstep: bicubic enlargement alone leaves a fog instead of a pen's stroke."""
     ramp = np.clip((values - 0.25) / 0.35, 0, 1)
-    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+    smooth: NDArray[np.float32] = ramp * ramp * (3 - 2 * ramp)
+    return smooth

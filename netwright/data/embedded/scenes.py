@@ -50,9 +50,9 @@ def draw_scene(
 ) -> Scene:
     """Draw scene number ``index`` of ``split``, ``size`` pixels square."""
     rng = np.random.Generator(np.random.PCG64([seed, SPLITS.index(split), index]))
-    ground = Image.fromarray(_to_bytes(paint_ground(size, rng, rule)))
+    ground = Image.fromarray(paint_ground(size, rng, rule))
     draw_clutter(ground, rng, rule)
-    picture = np.asarray(ground, dtype=np.float32) / 255
+    picture = np.array(ground)
     count = 0 if rng.random() < rule.empty else int(rng.integers(rule.digits[0], rule.digits[1] + 1))
     digits = _draw_digits(picture, glyphs, glyphs.indices[split], count, rng, rule)
     return Scene(name=f"{split}-{index:05d}", pixels=_finish(picture, rng, rule), digits=tuple(digits))
@@ -66,7 +66,7 @@ def encode_scene(scene: Scene) -> bytes:
 
 
 def _draw_digits(
-    picture: NDArray[np.float32],
+    picture: NDArray[np.uint8],
     glyphs: Glyphs,
     choices: NDArray[np.int64],
     count: int,
@@ -110,24 +110,21 @@ def _place(
 
 
 def _lay_ink(
-    patch: NDArray[np.float32], opacity: NDArray[np.float32], rng: np.random.Generator, rule: Difficulty
+    patch: NDArray[np.uint8], opacity: NDArray[np.float32], rng: np.random.Generator, rule: Difficulty
 ) -> float:
     """Blend ink into ``patch`` (h, w, 3) in place and return its contrast."""
-    weights = opacity[:, :, None]
-    ground = ((patch * weights).sum(axis=(0, 1)) / weights.sum()).astype(np.float32)
+    weights, colours = opacity[:, :, None], patch / np.float32(255)
+    ground = ((colours * weights).sum(axis=(0, 1)) / weights.sum()).astype(np.float32)
     colour, contrast = ink_colour(ground, rng, rule)
-    patch += (colour - patch) * weights
+    colours += (colour - colours) * weights
+    patch[:] = np.rint(np.clip(colours, 0, 1) * 255)
     return contrast
 
 
-def _finish(picture: NDArray[np.float32], rng: np.random.Generator, rule: Difficulty) -> NDArray[np.uint8]:
+def _finish(picture: NDArray[np.uint8], rng: np.random.Generator, rule: Difficulty) -> NDArray[np.uint8]:
     """Blur and noise over the whole scene, as of a camera."""
-    blurred = Image.fromarray(_to_bytes(picture)).filter(ImageFilter.BoxBlur(float(rng.uniform(*rule.blur))))
+    blurred = Image.fromarray(picture).filter(ImageFilter.BoxBlur(float(rng.uniform(*rule.blur))))
     grain = rng.standard_normal(picture.shape[:2], dtype=np.float32) * np.float32(255 * rng.uniform(*rule.noise))
     values = np.asarray(blurred) + np.rint(grain).astype(np.int16)[:, :, None]
-    return np.clip(values, 0, 255).astype(np.uint8)
-
-
-def _to_bytes(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(H, W, 3) float 0..1 to rounded bytes."""
-    return (np.clip(picture, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(values, 0, 255).astype(np.uint8)
+    return pixels

@@ -1,1 +1,1 @@
-
+"""One file for each dataset format, each with a ``load``."""

@@ -111,10 +111,12 @@ def _read_label(path: Path) -> _Label:
             f"{path} is not a readable XML file ({error}): repair it, or remove it and its picture"
         ) from None
     try:
+        if root.tag != "annotation":
+            raise ValueError(f"its root is <{root.tag}>, not <annotation>")  # noqa: TRY301
         return _Label(
             filename=root.findtext("filename") or "",
             size=_size(root.find("size")),
-            boxes=tuple(_box(item) for item in root.iter("object")),
+            boxes=tuple(_box(item) for item in root.findall("object")),
         )
     except ValueError as error:
         raise UserError(f"{path} is not a Pascal VOC annotation ({error}): repair it, or remove it") from None
