@@ -3,10 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 EXPERIMENT ?=
 PORT ?= 5000
 BIN := .venv/bin
-READY := .venv/.installed-from-lock
+# Named by the lock's content: .venv is built once, and again when requirements.lock changes.
+READY := .venv/.installed-$(shell git hash-object requirements.lock | cut -c1-12)
 
 # Nothing phones home; MPLBACKEND: no display is needed.
-export DVC_NO_ANALYTICS ITERATIVE_DO_NOT_TRACK MLFLOW_DISABLE_TELEMETRY HF_HUB_DISABLE_TELEMETRY DO_NOT_TRACK := true
+export DVC_NO_ANALYTICS := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
@@ -50,7 +53,7 @@ clean: ## remove .venv (results and caches stay)
 	rm -rf .venv
 
 # uv installs in seconds; where it cannot (it does not read pip's configuration), pip does the same slowly.
-$(READY): requirements.lock
+$(READY):
 	@test -n "$(PYTHON)" || { echo "make: python3 is missing: install Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "make: Python 3.11 or newer is needed, found " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/pip || { echo "make: creating .venv"; $(PYTHON) -m venv --clear .venv; }
@@ -58,4 +61,4 @@ $(READY): requirements.lock
 	@echo "make: installing requirements.lock"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@touch $@
+	@rm -f .venv/.installed-* && touch $@

@@ -3,20 +3,39 @@
 The defaults live in conf/, not here: a key that the snapshot lacks is an error, as is one that it has too many.
 """
 
+import math
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from netwright.types import AugmentPolicy, NmsPolicy
+
+
+@dataclass(frozen=True)
+class Range:
+    """Inclusive bounds of a number."""
+
+    low: float
+    high: float = math.inf
+
+    def __str__(self) -> str:
+        return f"at least {self.low}" if self.high == math.inf else f"from {self.low} to {self.high}"
+
+
+Count = Annotated[int, Range(0)]
+Positive = Annotated[int, Range(1)]
+Share = Annotated[float, Range(0, 1)]
+Amount = Annotated[float, Range(0)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SceneSettings:
     """The embedded digits: scenes per split, side in pixels, seed."""
 
-    train: int
-    val: int
-    test: int
-    size: int
-    seed: int
+    train: Positive
+    val: Positive
+    test: Positive
+    size: Positive
+    seed: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +44,8 @@ class Dataset:
 
     name: str
     source: str  # a path inside the project
-    format: str  # auto | digits | voc
-    shards_per_split: int
+    format: Literal["auto", "digits", "voc"]
+    shards_per_split: Positive
     scenes: SceneSettings
 
 
@@ -36,10 +55,10 @@ class Model:
 
     backbone: str  # any timm name with features_only
     levels: list[int]  # strides of the feature maps that the neck joins, such as [8, 16, 32]
-    neck_channels: int
-    height: int  # of the network's input, pixels, a multiple of the largest stride
-    width: int
-    resize: str  # letterbox | stretch
+    neck_channels: Positive
+    height: Positive  # of the network's input, pixels, a multiple of the largest stride
+    width: Positive
+    resize: Literal["letterbox", "stretch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,25 +66,25 @@ class PretrainInit:
     """conf/pretrain_init: where the first weights come from."""
 
     weights: str  # a catalog name, "random", or the path of a local safetensors file
-    seed: int
+    seed: Count
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
     """conf/train: the recipe; prune's recovery and qat inherit all but epochs and learning rate."""
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    warmup_epochs: float
-    ema_decay: float  # 0 switches the moving average off
-    clip_norm: float
-    precision: str  # fp32 | bf16
-    threads: int
-    seed: int
-    patience: int  # epochs without a better val mAP50-95 before stopping; 0: never
-    validate_every: int  # epochs between looks at val; the last is always looked at
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: Amount
+    weight_decay: Amount
+    warmup_epochs: Amount
+    ema_decay: Share  # 0 switches the moving average off
+    clip_norm: Amount
+    precision: Literal["fp32", "bf16"]
+    threads: Positive
+    seed: Count
+    patience: Count  # epochs without a better val mAP50-95 before stopping; 0: never
+    validate_every: Positive  # epochs between looks at val; the last is always looked at
     augment: AugmentPolicy
 
 
@@ -73,17 +92,17 @@ class Train:
 class Recovery:
     """Fine-tuning after a change of the network."""
 
-    epochs: int
-    learning_rate: float
+    epochs: Count
+    learning_rate: Amount
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prune:
     """conf/prune: TAO's threshold semantics."""
 
-    threshold: float  # a channel stays when its normalised L2 norm is above this
-    granularity: int  # kept channels are rounded up to a multiple of this
-    min_filters: int
+    threshold: Share  # a channel stays when its normalised L2 norm is above this
+    granularity: Positive  # kept channels are rounded up to a multiple of this
+    min_filters: Positive
     exclude: list[str]  # glob patterns over layer names that keep every channel
     recover: Recovery
 
@@ -92,17 +111,17 @@ class Prune:
 class Qat:
     """conf/qat: calibration, then fine-tuning with fake quantizers."""
 
-    calibration_images: int
-    calibration: str  # max | percentile | entropy | mse: how activation ranges are chosen
-    epochs: int  # 0: calibration alone (PTQ)
-    learning_rate: float
+    calibration_images: Positive
+    calibration: Literal["max", "percentile", "entropy", "mse"]  # how activation ranges are chosen
+    epochs: Count  # 0: calibration alone (PTQ)
+    learning_rate: Amount
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
     """conf/export: the ONNX files."""
 
-    opset: int
+    opset: Positive
     simplify: bool
 
 
@@ -111,16 +130,16 @@ class Benchmark:
     """conf/benchmark: what is measured, on which runtimes, and how closely runtimes must agree."""
 
     runtimes: list[str]
-    threads: int
-    batch: int
-    warmup: int
-    rounds: int
+    threads: Positive
+    batch: Positive
+    warmup: Count
+    rounds: Positive
     deployed: str  # "<export>@<runtime>": the row that headlines show
     baseline: str
-    parity_images: int
-    parity_atol: float
-    parity_rtol: float
-    gallery_images: int
+    parity_images: Positive
+    parity_atol: Amount
+    parity_rtol: Amount
+    gallery_images: Count
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,7 @@
 """The door of every stage: a Hydra app over params.yaml that hands typed settings to a plain function."""
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from netwright.errors import UserError
-from stages._entry.failures import INTERRUPTED, complain, explained, guarded
+from stages._entry.failures import INTERRUPTED, guarded
 from stages._entry.overrides import check_overrides
 from stages._entry.snapshot import typed
 from stages.settings import Settings
@@ -117,7 +119,16 @@ def _dvc_stages(project: Path) -> dict[str, dict[str, Any]]:
 
 
 def _overrides_of(arguments: Sequence[str]) -> list[str]:
-    return [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    from hydra._internal.utils import get_args_parser
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            overrides: list[str] = get_args_parser().parse_args(list(arguments)).overrides
+    except SystemExit:
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise UserError(f"{reason} (see --help)") from None
+    return overrides
 
 
 def _hydra(name: str, task: "Callable[[DictConfig], None]", arguments: Sequence[str]) -> None:
@@ -127,9 +138,9 @@ def _hydra(name: str, task: "Callable[[DictConfig], None]", arguments: Sequence[
     sys.argv = [f"python -m stages.{name.replace('-', '_')}", *arguments]
     try:
         hydra.main(version_base="1.3", config_path=str(_CONF), config_name="entry")(task)()
-    except SystemExit as leaving:
+    except SystemExit as leaving:  # --help and its kind
         if leaving.code not in (0, None):
-            raise UserError(f"cannot use these arguments: {' '.join(arguments)} (see --help)") from None
+            raise UserError(f"Hydra refused: {' '.join(arguments)}") from None
 
 
 def _run_body(name: str, body: Body, config: "DictConfig", project: Path, sections: Sequence[str]) -> None:

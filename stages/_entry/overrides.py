@@ -15,9 +15,14 @@ def check_overrides(stage: str, overrides: Sequence[str], sections: Mapping[str,
     ``sections`` gives for every stage the sections that dvc.yaml declares under ``params``.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
 
     known = list(known_keys(Settings))
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except OverrideParseException as error:
+        raise UserError(f"cannot read the override {error.override!r}: write section.key=value") from None
+    for override in parsed:
         key = override.key_or_group
         section = key.split(".")[0].split("/")[0]
         if section not in _FREE:
@@ -25,13 +30,21 @@ def check_overrides(stage: str, overrides: Sequence[str], sections: Mapping[str,
 
 
 def _check(stage: str, key: str, section: str, known: list[str], sections: Mapping[str, Sequence[str]]) -> None:
-    if key == section and (key in known or key == "experiment"):
+    if key == section and key in [*known, "experiment"]:
         raise UserError(
-            f"{key} names a group of conf/, and stages read params.yaml only: "
-            f"use python -m pipelines.repro {key}=... , or override one value ({section}.<key>=...)"
+            f"{key} names a group of conf/, and stages read params.yaml only: use python -m pipelines.repro {key}=... "
+            f"or override a single value (section.key=value)"
         )
     if key not in known:
-        raise UserError(f"unknown key {key}{suggestion(key, known)}")
+        values = [name for name in known if "." in name]
+        raise UserError(f"unknown key {key}{suggestion(key, values)}; sections: {', '.join(section_names())}")
     if section not in sections.get(stage, ()):
         readers = [name for name, declared in sections.items() if section in declared]
-        raise UserError(f"{stage} does not read {section}, so {key} would change nothing here; read by: {', '.join(readers)}")
+        raise UserError(
+            f"{stage} does not read {section}: {key} would change nothing here; read by {', '.join(readers)}"
+        )
+
+
+def section_names() -> list[str]:
+    """Return the sections of params.yaml."""
+    return [name for name in known_keys(Settings) if "." not in name]

@@ -5,13 +5,16 @@ import math
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from netwright.errors import UserError
+from stages.settings import Range
 
 
 def typed(value: Any, wanted: Any, key: str = "") -> Any:
-    """Return ``value`` as ``wanted``: a dataclass, list[T], tuple[T, ...], T | None, or a plain scalar type.
+    """Return ``value`` as ``wanted``: a dataclass, list[T], tuple[T, ...], T | None, Literal, or a plain scalar type.
+
+    ``Annotated[T, Range(low, high)]`` bounds a number.
 
     ``key`` is the dotted place in the snapshot, for messages. An int serves as a float; nothing else is converted.
     Raises UserError naming the key, what was found and what was wanted.
@@ -19,6 +22,10 @@ def typed(value: Any, wanted: Any, key: str = "") -> Any:
     if is_dataclass(wanted):
         return _dataclass(value, wanted, key)
     origin = get_origin(wanted)
+    if origin is Annotated:
+        return _ranged(typed(value, get_args(wanted)[0], key), get_args(wanted)[1], key)
+    if origin is Literal:
+        return _chosen(value, get_args(wanted), key)
     if origin is list:
         return [typed(item, get_args(wanted)[0], f"{key}[{n}]") for n, item in enumerate(_sequence(value, wanted, key))]
     if origin is tuple:
@@ -52,8 +59,10 @@ def _dataclass(value: Any, wanted: Any, key: str) -> Any:
             raise UserError(f"unknown key {prefix}{name}{suggestion(str(name), names)}; known: {', '.join(names)}")
     for name in names:
         if name not in value:
-            raise UserError(f"missing key {prefix}{name}: conf/ must give it a value (then python -m pipelines.compose)")
-    hints = get_type_hints(wanted)
+            raise UserError(
+                f"missing key {prefix}{name}: conf/ must give it a value (then python -m pipelines.compose)"
+            )
+    hints = get_type_hints(wanted, include_extras=True)
     return wanted(**{name: typed(value[name], hints[name], prefix + name) for name in names})
 
 
@@ -77,6 +86,19 @@ def _scalar(value: Any, wanted: type, key: str) -> Any:
         raise UserError(f"{key} must be {_called(wanted)}, found {_shown(value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{key} must be a finite number, found {value}")
+    return value
+
+
+def _ranged(value: float, bounds: Range, key: str) -> float:
+    if not bounds.low <= value <= bounds.high:
+        raise UserError(f"{key} must be {bounds}, found {value}")
+    return value
+
+
+def _chosen(value: Any, choices: tuple[Any, ...], key: str) -> Any:
+    if value not in choices:
+        known = ", ".join(map(str, choices))
+        raise UserError(f"{key} must be one of {known}, found {_shown(value)}{suggestion(str(value), choices)}")
     return value
 
 
