@@ -1,0 +1,87 @@
+"""The cards at the head of the benchmark page: deployed against baseline, each with what it is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netwright.reporting.units import NOTHING, amount, decimals, significant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One number: its name, the value with its unit, and the sentence below it."""
+
+    name: str
+    value: str
+    note: str
+    tone: str = ""  # good | bad | empty
+
+
+def headlines(report: Mapping[str, Any]) -> list[Card]:
+    """Points lost, speedup, size ratio, MACs ratio and parity of the rows that the report names.
+
+    ``comparison`` may hold ``speedup`` (baseline p50 / deployed p50) with ``speedup_low`` and ``speedup_high``, the
+    95 % interval; where it does not, the speedup is that of the two medians, without one.
+    """
+    rows = {f"{row['export']}@{row['runtime']}": row for row in report["rows"]}
+    deployed, baseline = rows.get(report.get("deployed", "")), rows.get(report.get("baseline", ""))
+    if deployed is None or baseline is None:
+        return []
+    return [
+        _accuracy(deployed, baseline),
+        _speed(deployed, baseline, report.get("comparison") or {}),
+        _size(deployed, baseline),
+        _macs(deployed, baseline),
+        _parity(report),
+    ]
+
+
+def _accuracy(deployed: Mapping[str, Any], baseline: Mapping[str, Any]) -> Card:
+    after, before = ((row.get("test") or {}).get("map50_95") for row in (deployed, baseline))
+    if after is None or before is None:
+        return Card(name="Accuracy", value=NOTHING, note="Not measured on both.")
+    lost = 100 * (before - after)
+    word = "lost" if lost >= 0 else "won"
+    note = f"test mAP50-95 {decimals(before, 3)} → {decimals(after, 3)}; one point is 0.01 mAP"
+    return Card(name=f"Points {word}", value=decimals(abs(lost), 2), note=note, tone="good" if lost <= 1 else "bad")
+
+
+def _speed(deployed: Mapping[str, Any], baseline: Mapping[str, Any], comparison: Mapping[str, Any]) -> Card:
+    after, before = ((row.get("latency_ms") or {}).get("p50") for row in (deployed, baseline))
+    if not after or not before:
+        return Card(name="Speedup", value=NOTHING, note="Not measured on both.")
+    speedup = comparison.get("speedup") or before / after
+    note = f"p50 {significant(before)} → {significant(after)} ms, {significant(deployed.get('throughput_ips'))} images/s"
+    low, high = comparison.get("speedup_low"), comparison.get("speedup_high")
+    if low is not None and high is not None:
+        note += f"; 95 % interval {decimals(low, 2)} to {decimals(high, 2)}"
+    return Card(name="Speedup", value=f"{decimals(speedup, 2)}×", note=note, tone="good" if speedup > 1 else "bad")
+
+
+def _size(deployed: Mapping[str, Any], baseline: Mapping[str, Any]) -> Card:
+    return _ratio("Smaller file", deployed.get("size_bytes"), baseline.get("size_bytes"), "B")
+
+
+def _macs(deployed: Mapping[str, Any], baseline: Mapping[str, Any]) -> Card:
+    return _ratio("Less computation", deployed.get("macs"), baseline.get("macs"), "MAC")
+
+
+def _ratio(name: str, after: float | None, before: float | None, unit: str) -> Card:
+    if not after or not before:
+        return Card(name=name, value=NOTHING, note="Not measured on both.")
+    tone = "good" if before > after else "bad"
+    return Card(
+        name=name, value=f"{decimals(before / after, 2)}×", note=f"{amount(before, unit)} → {amount(after, unit)}", tone=tone
+    )
+
+
+def _parity(report: Mapping[str, Any]) -> Card:
+    """Over every row that ran: a runtime that disagrees anywhere is worth a look, deployed or not."""
+    verdicts = [(row.get("parity") or {}).get("status") for row in report["rows"] if row["status"] == "ok"]
+    judged = [verdict for verdict in verdicts if verdict in ("passed", "failed")]
+    passed = judged.count("passed")
+    if not judged:
+        return Card(name="Parity", value=NOTHING, note="No export was compared with its reference.")
+    note = f"{passed} of {len(judged)} comparisons with their reference agree"
+    tone = "good" if passed == len(judged) else "bad"
+    return Card(name="Parity", value="passed" if tone == "good" else "failed", note=note, tone=tone)
