@@ -38,7 +38,7 @@ def run_dvc(project: Path, arguments: Sequence[str]) -> int:
     child = subprocess.Popen([sys.executable, "-m", "dvc", *arguments], cwd=project, env=environment)
     # Ctrl-C reaches the whole group: DVC and its stage end by themselves, and speak last.
     pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
     try:
         status = child.wait()
         return INTERRUPTED if pressed and status else status

@@ -28,14 +28,27 @@ _CONF = Path(__file__).resolve().parents[2] / "conf"
 class Host:
     """Facts of this machine (``runtime`` in conf/entry.yaml): they are recorded, not tracked.
 
-    ``device`` is auto, cpu or cuda; ``workers`` loader processes; ``tracking_uri`` empty for the project's own store;
-    ``scratch`` an absolute folder for what may be lost.
+    ``requested_device`` is auto, cpu or cuda; ``workers`` loader processes; ``tracking_uri`` empty for the project's
+    own store; ``scratch`` an absolute folder for what may be lost.
     """
 
-    device: str
+    requested_device: str
     workers: int
     tracking_uri: str
     scratch: Path
+
+    @property
+    def device(self) -> str:
+        """Return cpu or cuda: "auto" is cuda where there is one. Raises UserError where cuda is asked for in vain."""
+        if self.requested_device == "cpu":
+            return "cpu"
+        import torch
+
+        if torch.cuda.is_available():
+            return "cuda"
+        if self.requested_device == "cuda":
+            raise UserError("runtime.device is cuda, and torch sees no CUDA device here: set NETWRIGHT_DEVICE=cpu")
+        return "cpu"
 
 
 class DeclaredSettings(Settings):
@@ -164,7 +177,9 @@ def _host(runtime: Mapping[str, Any], project: Path) -> Host:
         raise UserError(f"runtime.device (NETWRIGHT_DEVICE) must be auto, cpu or cuda, found {device!r}")
     if type(workers) is not int or workers < 0:
         raise UserError(f"runtime.workers (NETWRIGHT_WORKERS) must be a whole number, found {workers!r}")
-    return Host(device=device, workers=workers, tracking_uri=str(runtime["tracking_uri"] or ""), scratch=scratch)
+    return Host(
+        requested_device=device, workers=workers, tracking_uri=str(runtime["tracking_uri"] or ""), scratch=scratch
+    )
 
 
 def _link_inputs(name: str, project: Path, folder: Path, settings: Settings) -> None:

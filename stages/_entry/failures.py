@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Callable
 
 from netwright.errors import UserError
@@ -21,16 +22,20 @@ INTERRUPTED = 130
 
 
 def guarded(who: str, work: Callable[[], None]) -> int:
-    """Run ``work`` and return the exit status: 0, 1 for bad input, 130 for Ctrl-C. Defects are raised."""
+    """Run ``work`` and return the exit status: 0, 1 for bad input, 130 for Ctrl-C.
+
+    A defect of ours is status 1 too, with its traceback from ``work`` on and no frames of Hydra's.
+    """
     try:
         work()
     except KeyboardInterrupt:
-        return complain(who, "interrupted; nothing half-written is left, the next run starts this step again", 130)
-    except Exception as error:
+        return complain(who, "interrupted; no half-written file is left", INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 the last border before the shell
         message = explained(error)
-        if message is None:
-            raise
-        return complain(who, message)
+        if message is not None:
+            return complain(who, message)
+        traceback.print_exc()
+        return 1
     return 0
 
 
