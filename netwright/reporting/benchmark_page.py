@@ -42,8 +42,9 @@ def write_benchmark_page(
         title=f"{name}: benchmark",
         summary="Accuracy, size and speed of every export on every runtime of this machine.",
         rows=rows,
+        not_run=_not_run(rows),
         cards=headlines(report),
-        wide=lay_out_scatter(points, 900, 430),
+        wide=lay_out_scatter(points, 1040, 440),
         narrow=lay_out_scatter(points, 390, 430),
         charts=[chart for chart in charts if chart is not None],
         classes=_class_table(report, classes),
@@ -65,13 +66,14 @@ def row_name(row: Mapping[str, Any]) -> str:
 
 def _row(row: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
     """A row with every key that the template reads."""
-    test, val, latency = (row.get(key) or {} for key in ("test", "val", "latency_ms"))
+    test, val, latency, parity = (row.get(key) or {} for key in ("test", "val", "latency_ms", "parity"))
     name = row_name(row)
     return {
         "name": name,
         "export": row["export"],
         "runtime": row["runtime"],
         "version": row.get("runtime_version") or "",
+        "device": row.get("device") or "",
         "model": row.get("model") or "",
         "precision": row.get("precision") or "",
         "precision_used": row.get("precision_used") or row.get("precision") or "",
@@ -86,11 +88,20 @@ def _row(row: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
         "size": row.get("size_bytes"),
         "params": row.get("params"),
         "macs": row.get("macs"),
-        "parity": (row.get("parity") or {}).get("status") or "not_run",
-        "parity_reason": (row.get("parity") or {}).get("reason") or "",
+        "parity": parity.get("status") or "not_run",
+        "parity_note": "\n".join(f"{key}: {value}" for key, value in parity.items() if key != "status"),
         "disturbed": bool(row.get("disturbed")),
         "role": "deployed" if name == report.get("deployed") else "baseline" if name == report.get("baseline") else "",
     }
+
+
+def _not_run(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What did not run, the exports of one runtime and reason together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row["status"] == "not_run":
+            groups.setdefault((row["runtime"], row["reason"]), []).append(row["export"])
+    return [{"runtime": runtime, "reason": reason, "exports": exports} for (runtime, reason), exports in groups.items()]
 
 
 def _is_plottable(row: Mapping[str, Any]) -> bool:

@@ -46,7 +46,7 @@ def lay_out_curves(histories: Mapping[str, History], column: str, title: str, wi
     values = [row[column] for history in histories.values() for row in history if column in row]
     if not values:
         return None
-    frame = (48.0, 26.0, width - 12.0, height - 34.0)
+    frame = (48.0, 38.0, width - 12.0, height - 40.0)
     low, high = padded(values, 0.08)
     y = Scale(low=max(low, 0.0) if min(values) >= 0 else low, high=high, start=frame[3], end=frame[1])
     total = sum(len(history) for history in histories.values())

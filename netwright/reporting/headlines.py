@@ -51,7 +51,9 @@ def _speed(deployed: Mapping[str, Any], baseline: Mapping[str, Any], comparison:
     if not after or not before:
         return Card(name="Speedup", value=NOTHING, note="Not measured on both.")
     speedup = comparison.get("speedup") or before / after
-    note = f"p50 {significant(before)} → {significant(after)} ms, {significant(deployed.get('throughput_ips'))} images/s"
+    note = (
+        f"p50 {significant(before)} → {significant(after)} ms, {significant(deployed.get('throughput_ips'))} images/s"
+    )
     low, high = comparison.get("speedup_low"), comparison.get("speedup_high")
     if low is not None and high is not None:
         note += f"; 95 % interval {decimals(low, 2)} to {decimals(high, 2)}"
@@ -71,7 +73,10 @@ def _ratio(name: str, after: float | None, before: float | None, unit: str) -> C
         return Card(name=name, value=NOTHING, note="Not measured on both.")
     tone = "good" if before > after else "bad"
     return Card(
-        name=name, value=f"{decimals(before / after, 2)}×", note=f"{amount(before, unit)} → {amount(after, unit)}", tone=tone
+        name=name,
+        value=f"{decimals(before / after, 2)}×",
+        note=f"{amount(before, unit)} → {amount(after, unit)}",
+        tone=tone,
     )
 
 

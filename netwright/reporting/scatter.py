@@ -61,7 +61,9 @@ def lay_out_scatter(points: Sequence[Point], width: int, height: int) -> Scatter
     largest = max(point.size for point in points)
     widest = 15.0 if width < 500 else 22.0
     radii = [max(widest * (point.size / largest) ** 0.5, 4.0) for point in points]
-    places = [(x(point.speed), y(point.accuracy), round(radius, 1)) for point, radius in zip(points, radii, strict=True)]
+    places = [
+        (x(point.speed), y(point.accuracy), round(radius, 1)) for point, radius in zip(points, radii, strict=True)
+    ]
     y_ticks = linear_ticks(*accuracies, 5)
     digits = 2 if len(y_ticks) > 1 and y_ticks[1] - y_ticks[0] >= 0.0099 else 3
     return Scatter(
