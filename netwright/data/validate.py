@@ -6,6 +6,9 @@ read stops the conversion with one line: leaving it out in silence would change 
 
 import io
 import math
+import struct
+import warnings
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,8 +28,8 @@ RULES: Mapping[str, str] = {
     "exif_rotation": "the picture is turned as its EXIF orientation says: its boxes are taken as of the turned picture",
 }
 REJECTING = ("not_finite", "degenerate", "outside")
-MAX_PIXELS = 100_000_000
 _FORMATS = ("JPEG", "PNG")
+_DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,20 +73,18 @@ def check_picture(raw: RawPicture, classes: tuple[str, ...]) -> tuple[Record, li
 def picture_size(content: bytes, where: str) -> tuple[int, int, bool]:
     """Decode ``content`` to prove that it can be; return its upright width and height and whether EXIF turns it.
 
-    The header's size is checked first, so that a hostile file is refused before its pixels are unpacked.
+    The header's size is checked by Pillow's limit (89 million pixels) before anything is unpacked.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
-            width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise UserError(
-                    f"{where} claims {width} x {height} pixels, over the limit of {MAX_PIXELS:,}: shrink it"
-                )
-            picture.load()
-            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{where} is too large ({error}): shrink it") from None
-    except (OSError, ValueError, SyntaxError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+                picture.load()
+                width, height = picture.size
+                orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UserError(f"{where} is too large to be decoded safely ({error}): shrink it") from None
+    except _DECODER_ERRORS as error:
         raise UserError(
             f"{where} is not a readable JPEG or PNG ({error}): repair it, or remove it and its label"
         ) from None
