@@ -30,9 +30,11 @@ class Truth:
 
 @dataclass(frozen=True)
 class Assignment:
-    """``scores`` (B, A, C) targets of 0..1, ``boxes`` (B, A, 4) targets, ``positive`` (B, A) bool."""
+    """``strength`` (B, A) 0..1 is the objectness target, 0 off ``positive`` (B, A); there ``labels`` (B, A) and
+    ``boxes`` (B, A, 4) are the targets."""
 
-    scores: Tensor
+    strength: Tensor
+    labels: Tensor
     boxes: Tensor
     positive: Tensor
 
@@ -40,22 +42,20 @@ class Assignment:
 @torch.no_grad()
 def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth: Truth) -> Assignment:
     """Targets for predicted scores (B, A, C) of 0..1 and boxes (B, A, 4) at anchor points (A, 2)."""
-    batch, anchors, classes = scores.shape
-    if not truth.valid.any():
-        empty = truth.valid.new_zeros(batch, anchors)
-        return Assignment(torch.zeros_like(scores), torch.zeros_like(boxes), empty)
+    anchors = scores.shape[1]
     overlap = torch.stack([box_iou(own, found) for own, found in zip(truth.boxes, boxes, strict=True)])
     wanted = scores.transpose(1, 2).gather(1, truth.labels.unsqueeze(-1).expand(-1, -1, anchors))
     allowed = _inside(points, truth.boxes) & truth.valid.unsqueeze(-1)
     alignment = wanted.pow(SCORE_POWER) * overlap.pow(IOU_POWER) * allowed
     chosen = _top(alignment, allowed)
     owner, positive = _resolve(chosen, overlap)
-    target_boxes = truth.boxes.gather(1, owner.unsqueeze(-1).expand(-1, -1, 4))
     strength = _strength(alignment * chosen, overlap * chosen).gather(1, owner.unsqueeze(1)).squeeze(1)
-    target_scores = torch.zeros_like(scores)
-    labels = truth.labels.gather(1, owner)
-    target_scores.scatter_(2, labels.unsqueeze(-1), (strength * positive).unsqueeze(-1))
-    return Assignment(target_scores, target_boxes, positive)
+    return Assignment(
+        strength=strength * positive,
+        labels=truth.labels.gather(1, owner),
+        boxes=truth.boxes.gather(1, owner.unsqueeze(-1).expand(-1, -1, 4)),
+        positive=positive,
+    )
 
 
 def _inside(points: Tensor, boxes: Tensor) -> Tensor:

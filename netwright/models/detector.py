@@ -17,9 +17,11 @@ from netwright.types import Architecture, InputSpec
 
 @dataclass(frozen=True)
 class RawPredictions:
-    """What the losses need: class logits (B, A, C) and positive distances (B, A, 4) in units of the stride."""
+    """What the losses need: class logits (B, A, C), objectness logits (B, A, 1), and positive distances (B, A, 4)
+    in units of the stride."""
 
     logits: Tensor
+    objectness: Tensor
     distances: Tensor
 
 
@@ -57,15 +59,15 @@ class Detector(nn.Module):
         self.strides: Tensor
 
     def predict_raw(self, pixels: Tensor) -> RawPredictions:
-        """Logits and distances for pixels (B, 3, H, W), float 0..255, in fp32 whatever the layers compute in."""
+        """Predictions for pixels (B, 3, H, W), float 0..255, in fp32 whatever the layers compute in."""
         features = self.backbone(self.normalise(pixels))
-        logits, distances = self.head(self.neck(features))
-        return RawPredictions(logits.float(), distances.float())
+        logits, objectness, distances = self.head(self.neck(features))
+        return RawPredictions(logits.float(), objectness.float(), distances.float())
 
     def decode(self, raw: RawPredictions) -> tuple[Tensor, Tensor]:
-        """Boxes (B, A, 4) xyxy in input pixels and scores (B, A, C) of 0..1."""
+        """Boxes (B, A, 4) xyxy in input pixels and scores (B, A, C) of 0..1: objectness times class probability."""
         boxes = boxes_from_distances(raw.distances, self.points, self.strides)
-        return boxes, torch.sigmoid(raw.logits)
+        return boxes, torch.sigmoid(raw.objectness) * torch.softmax(raw.logits, -1)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """``decode(predict_raw(pixels))``: what is exported."""

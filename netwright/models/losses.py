@@ -1,4 +1,4 @@
-"""The training loss of the detector: binary cross-entropy on classes, complete IoU on boxes."""
+"""The training loss of the detector: cross-entropy on objectness and class, complete IoU on boxes."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from torchvision.ops import complete_box_iou_loss
 from netwright.models.assign import Truth, assign
 from netwright.models.detector import Detector, RawPredictions
 
+OBJECT_WEIGHT = 1.0
 CLASS_WEIGHT = 1.0
 BOX_WEIGHT = 2.5
 
@@ -19,17 +20,24 @@ class DetectionLoss:
     """Scalars: ``total`` is the weighted sum that is minimised; the parts are for the curves."""
 
     total: Tensor
+    objects: Tensor
     classes: Tensor
     boxes: Tensor
 
 
 def detection_loss(network: Detector, raw: RawPredictions, truth: Truth) -> DetectionLoss:
-    """Loss of raw predictions against ``truth``, normalised by the sum of target scores (at least 1)."""
+    """Loss of raw predictions against ``truth``, normalised by the sum of target strengths (at least 1)."""
     boxes, scores = network.decode(raw)
     target = assign(scores.detach(), boxes.detach(), network.points, truth)
-    normaliser = target.scores.sum().clamp(min=1.0)
-    classes = functional.binary_cross_entropy_with_logits(raw.logits, target.scores, reduction="sum") / normaliser
-    weight = target.scores.sum(-1)[target.positive]
-    misfit = complete_box_iou_loss(boxes[target.positive], target.boxes[target.positive])
+    positive, weight = target.positive, target.strength[target.positive]
+    normaliser = target.strength.sum().clamp(min=1.0)
+    everywhere = functional.binary_cross_entropy_with_logits(
+        raw.objectness.squeeze(-1), target.strength, reduction="sum"
+    )
+    wrong = functional.cross_entropy(raw.logits[positive], target.labels[positive], reduction="none")
+    misfit = complete_box_iou_loss(boxes[positive], target.boxes[positive])
+    objects = everywhere / normaliser
+    classes = torch.sum(wrong * weight) / normaliser
     fit = torch.sum(misfit * weight) / normaliser
-    return DetectionLoss(CLASS_WEIGHT * classes + BOX_WEIGHT * fit, classes.detach(), fit.detach())
+    total = OBJECT_WEIGHT * objects + CLASS_WEIGHT * classes + BOX_WEIGHT * fit
+    return DetectionLoss(total, objects.detach(), classes.detach(), fit.detach())

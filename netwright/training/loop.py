@@ -81,7 +81,7 @@ def _epochs(
     for epoch in range(1, recipe.epochs + 1):
         began = time.perf_counter()
         network.train()
-        sums, rate = torch.zeros(3), schedule.get_last_lr()[0]
+        sums, rate = torch.zeros(4), schedule.get_last_lr()[0]
         batches = training_batches(
             pictures, batch_size=recipe.batch_size, policy=recipe.augment, generator=generator, device=device
         )
@@ -100,11 +100,12 @@ def _epochs(
             optimizer.step()
             schedule.step()
             average.update(network)
-            sums += torch.stack((loss.total.detach(), loss.classes, loss.boxes)).cpu()
-        total, classes, boxes = (sums / steps).tolist()
+            sums += torch.stack((loss.total.detach(), loss.objects, loss.classes, loss.boxes)).cpu()
+        total, objects, classes, boxes = (sums / steps).tolist()
         yield EpochMetrics(
             epoch=epoch,
             loss=total,
+            loss_object=objects,
             loss_class=classes,
             loss_box=boxes,
             learning_rate=rate,

@@ -38,6 +38,7 @@ class EpochMetrics:
 
     epoch: int
     loss: float
+    loss_object: float
     loss_class: float
     loss_box: float
     learning_rate: float
