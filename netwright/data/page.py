@@ -93,7 +93,8 @@ def _plot_balance(axes: "Axes", report: dict[str, Any]) -> None:
         axes.bar(places + 0.27 * (number - 1), counts, width=0.25, label=split)
     axes.set_xticks(places, report["classes"], rotation=0 if len(places) <= 12 else 90, parse_math=False)
     axes.set(ylabel="boxes", title="boxes of each class")
-    axes.legend()
+    axes.margins(y=0.2)  # room for the legend
+    axes.legend(loc="upper right", ncols=3)
 
 
 def _plot_sizes(axes: "Axes", records: Sequence[Record]) -> None:
@@ -131,7 +132,7 @@ def _frame(box: list[float], label: int, classes: Sequence[str], width: int) -> 
         f'<rect x="{left:g}" y="{top:g}" width="{right - left:g}" height="{bottom - top:g}" fill="none" '
         f'stroke="{colour}" stroke-width="{stroke:g}"/>'
         f'<text x="{left:g}" y="{max(top - stroke, letters):g}" font-size="{letters:g}" fill="{colour}" '
-        f'stroke="black" stroke-width="{stroke:g}" paint-order="stroke">{escape(classes[label])}</text>'
+        f'stroke="black" stroke-width="{stroke / 2:g}" paint-order="stroke">{escape(classes[label])}</text>'
     )
 
 

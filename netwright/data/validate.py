@@ -16,6 +16,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from netwright.artifacts.dataset import Record
+from netwright.data.preprocess import decode_picture
 from netwright.data.raw import RawBox, RawPicture
 from netwright.errors import UserError
 
@@ -29,7 +30,15 @@ RULES: Mapping[str, str] = {
 }
 REJECTING = ("not_finite", "degenerate", "outside")
 _FORMATS = ("JPEG", "PNG")
-_DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error)
+_DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)  # seen under fuzzing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,17 +88,15 @@ def picture_size(content: bytes, where: str) -> tuple[int, int, bool]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
-                picture.load()
-                width, height = picture.size
                 orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+            height, width = decode_picture(content).shape[:2]
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UserError(f"{where} is too large to be decoded safely ({error}): shrink it") from None
     except _DECODER_ERRORS as error:
         raise UserError(
             f"{where} is not a readable JPEG or PNG ({error}): repair it, or remove it and its label"
         ) from None
-    turned = orientation in range(2, 9)
-    return (height, width, turned) if orientation in range(5, 9) else (width, height, turned)
+    return width, height, orientation in range(2, 9)
 
 
 def _picture_offences(raw: RawPicture, width: int, height: int, *, turned: bool) -> list[Offence]:
