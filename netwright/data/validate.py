@@ -30,7 +30,7 @@ RULES: Mapping[str, str] = {
 }
 REJECTING = ("not_finite", "degenerate", "outside")
 _FORMATS = ("JPEG", "PNG")
-_DECODER_ERRORS = (
+_DECODER_ERRORS = (  # each seen while fuzzing Pillow's decoders, or documented
     OSError,
     ValueError,
     SyntaxError,
@@ -38,7 +38,7 @@ _DECODER_ERRORS = (
     TypeError,
     struct.error,
     zlib.error,
-)  # seen under fuzzing
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +119,9 @@ def _check_box(box: RawBox, width: int, height: int) -> tuple[tuple[float, float
     if left >= width or top >= height or right <= 0 or bottom <= 0:
         return None, "outside"
     clipped = (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
+    stored = np.array(clipped, dtype=np.float32)
+    if stored[2] <= stored[0] or stored[3] <= stored[1]:  # thinner than float32 can tell
+        return None, "degenerate"
     return clipped, "" if clipped == box.corners else "clipped"
 
 

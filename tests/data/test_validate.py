@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from netwright.data.preprocess import decode_picture
 from netwright.data.raw import RawBox, RawPicture
-from netwright.data.validate import check_picture
+from netwright.data.validate import REJECTING, check_picture
 from netwright.errors import UserError
 
 NAN = float("nan")
@@ -57,6 +59,16 @@ def test_each_box_rule(corners, kept, rule):
         assert offences[0].name == "a"
         assert offences[0].label == "cat"
         assert offences[0].reason
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.tuples(*[st.floats(width=64) | st.floats(-10, 80) | st.integers(-5, 70).map(float)] * 4))
+def test_whatever_is_written_a_kept_box_has_an_area_inside_the_picture(corners):
+    record, offences = check_picture(_picture(corners), ("cat",))
+    assert len(record.boxes) + sum(offence.rule in REJECTING for offence in offences) == 1
+    for left, top, right, bottom in record.boxes:
+        assert 0 <= left < right <= 64
+        assert 0 <= top < bottom <= 48
 
 
 def test_a_wrong_declared_size_is_reported_and_the_pictures_own_used():

@@ -52,6 +52,18 @@ def test_digits_become_a_readable_dataset_with_report_and_page(tmp_path):
     assert json.loads((tmp_path / "out/report.json").read_text()) == report
 
 
+def test_the_converted_set_names_its_glyphs_and_none_is_in_two_splits(tmp_path):
+    run(dataset=DIGITS, output=tmp_path / "out")
+    drawn = {}
+    for split in ("train", "val", "test"):
+        records = list(read_records(tmp_path / "out", split))
+        drawn[split] = {int(number) for record in records for number in re.findall(r"\d+", record.source)}
+        assert all(len(re.findall(r"\d+", record.source)) == len(record.boxes) for record in records)
+    assert all(drawn.values())
+    assert not drawn["train"] & drawn["val"]
+    assert not (drawn["train"] | drawn["val"]) & drawn["test"]
+
+
 def test_same_settings_same_bytes_in_every_file(tmp_path):
     for name in ("first", "second"):
         run(dataset=DIGITS, output=tmp_path / name)
