@@ -10,8 +10,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from netwright.errors import UserError
 from netwright.models.detector import Detector
 
-_Call = tuple[str, nn.Module]
-
 
 def fold_batch_norms(network: Detector) -> Detector:
     """A copy of ``network`` in evaluation mode without any batch norm; outputs are equal up to float rounding.
@@ -28,11 +26,6 @@ def fold_batch_norms(network: Detector) -> Detector:
         _replace(folded, norm_name, _rest_of(norm))
     folded.architecture = replace(folded.architecture, folded=True)
     return folded
-
-
-def strip_batch_norms(network: Detector) -> Detector:
-    """``network`` with the modules of a folded one and meaningless values: to be filled with a folded state dict."""
-    return fold_batch_norms(network)
 
 
 def _rest_of(norm: nn.BatchNorm2d) -> nn.Module:
@@ -66,7 +59,10 @@ def _pairs(network: Detector) -> dict[str, str]:
     for hook in hooks:
         hook.remove()
     if left := sorted(norms - set(pairs.values())):
-        raise UserError(f"batch norm {left[0]} of {network.architecture.backbone} follows no convolution: it cannot be folded")
+        name = network.architecture.backbone
+        raise UserError(
+            f"batch norm {left[0]} of {name} follows no convolution, so it cannot be folded: choose another"
+        )
     return pairs
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import torch
 import torch_pruning as tp
-from torch import Tensor, nn
+from torch import nn
+from torch_pruning.ops import _OutputOp
 
 from netwright.compression.importance import Layer
+from netwright.compression.tracing import RawOutputs
 from netwright.errors import UserError
 from netwright.models.detector import Detector
 
@@ -25,18 +27,6 @@ class Group:
     kept_whole: str | None
 
 
-class _Raw(nn.Module):
-    """The traced part: the decode tail has no channels to prune."""
-
-    def __init__(self, network: Detector) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        raw = self.network.predict_raw(pixels)
-        return raw.logits, raw.distances
-
-
 class ChannelGraph:
     """The groups of a detector, and the one way to remove channels from them."""
 
@@ -46,7 +36,7 @@ class ChannelGraph:
         self._network = network
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._graph = tp.DependencyGraph().build_dependency(_Raw(network.eval()), pixels, verbose=False)
+            self._graph = tp.DependencyGraph().build_dependency(RawOutputs(network.eval()), pixels, verbose=False)
 
     def groups(self, exclude: tuple[str, ...]) -> tuple[Group, ...]:
         """Every group once. ``exclude`` holds glob patterns over layer names.
@@ -82,7 +72,7 @@ class ChannelGraph:
         is_output = False
         for dependency, indices in self._dependents(root, list(range(count))):
             target = dependency.target.module
-            is_output |= isinstance(target, tp.ops._OutputOp)
+            is_output |= isinstance(target, _OutputOp)
             if id(target) in names and self._graph.is_out_channel_pruning_fn(dependency.handler):
                 members[names[id(target)]] = list(indices)
         ordered = tuple(name for name in layers if name in members)
@@ -92,7 +82,7 @@ class ChannelGraph:
 def _obstacle(
     members: dict[str, list[int]], layers: dict[str, Layer], count: int, is_output: bool, exclude: tuple[str, ...]
 ) -> str | None:
-    """Why the group of ``members`` (layer name to the channels that are bound to the root's) stays whole, if it does."""
+    """Why the group stays whole, if it does. ``members`` holds the channels of each layer bound to the root's."""
     if is_output:
         return "output layer"
     for pattern in exclude:

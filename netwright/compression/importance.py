@@ -10,7 +10,8 @@ Layer = nn.Conv2d | nn.Linear
 
 def kernel_norms(layer: Layer) -> Tensor:
     """L2 norm of each output channel's kernel: (outputs,) float64, not below 0. Bias is ignored."""
-    return layer.weight.detach().double().flatten(1).norm(dim=1)
+    kernels: Tensor = layer.weight.detach().double().flatten(1)
+    return kernels.square().sum(dim=1).sqrt()
 
 
 def normalised_by_maximum(norms: Tensor) -> Tensor:
@@ -22,7 +23,7 @@ def normalised_by_maximum(norms: Tensor) -> Tensor:
 
 
 def union(statistics: list[Tensor]) -> Tensor:
-    """One statistic for layers whose channels must be removed together: the largest of each channel (TAO's ``union``)."""
+    """One statistic for layers that lose channels together: the largest of each channel (TAO's ``union``)."""
     return torch.stack(statistics).amax(dim=0)
 
 

@@ -65,8 +65,7 @@ def prune_network(network: Detector, policy: PrunePolicy) -> tuple[Detector, Pru
     """
     _check(policy)
     pruned = copy.deepcopy(network)
-    spec = network.architecture.input
-    before = cost_of(pruned, spec)
+    before = cost_of(pruned)
     graph = ChannelGraph(pruned)
     rows: list[PrunedLayer] = []
     plan: list[tuple[Group, list[int]]] = []
@@ -79,7 +78,7 @@ def prune_network(network: Detector, policy: PrunePolicy) -> tuple[Detector, Pru
         if removed:
             graph.remove(group, removed)
     pruned.architecture = replace(pruned.architecture, widths=widths_of(pruned))
-    return pruned.train(network.training), PruningReport(before=before, after=cost_of(pruned, spec), layers=tuple(rows))
+    return pruned.train(network.training), PruningReport(before=before, after=cost_of(pruned), layers=tuple(rows))
 
 
 def channels_to_keep(statistic: Tensor, policy: PrunePolicy) -> list[int]:

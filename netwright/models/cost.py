@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from netwright.types import InputSpec
+from netwright.models.detector import Detector
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +19,9 @@ class Cost:
     macs: int
 
 
-def cost_of(network: nn.Module, spec: InputSpec) -> Cost:
-    """Parameters and multiply-accumulates of ``network`` for one picture of ``spec``'s size."""
-    return Cost(parameters=parameters_of(network), macs=macs_of(network, spec))
+def cost_of(network: Detector) -> Cost:
+    """Parameters and multiply-accumulates of ``network`` for one picture."""
+    return Cost(parameters=parameters_of(network), macs=macs_of(network))
 
 
 def parameters_of(network: nn.Module) -> int:
@@ -29,13 +29,13 @@ def parameters_of(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def macs_of(network: nn.Module, spec: InputSpec) -> int:
-    """Multiply-accumulates of all convolutions and linear layers for one picture of ``spec``'s size.
+def macs_of(network: Detector) -> int:
+    """Multiply-accumulates of all convolutions and linear layers for one picture of the network's input size.
 
     A convolution takes ``kernel height x kernel width x inputs / groups`` for each output value, a linear layer its
     inputs. Biases, normalisation, activations and fake quantizers count nothing. The mode of every module is kept.
     """
-    device = next(network.parameters()).device
+    spec, device = network.architecture.input, network.points.device
     with _counting(network) as counts, torch.no_grad():
         network(torch.zeros(1, 3, spec.height, spec.width, device=device))
     return sum(counts)
