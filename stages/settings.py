@@ -112,7 +112,7 @@ class Qat:
     """conf/qat: calibration, then fine-tuning with fake quantizers."""
 
     calibration_images: Positive
-    calibration: Literal["max", "percentile", "entropy", "mse"]  # how activation ranges are chosen
+    calibration: Literal["max", "percentile", "mse"]  # how activation ranges are chosen
     epochs: Count  # 0: calibration alone (PTQ)
     learning_rate: Amount
 
