@@ -96,7 +96,7 @@ def _aliases(network: Detector, name: str) -> list[str]:
 
 
 def _without_padding(body: nn.Module, name: str) -> str:
-    """timm's name of a tensor whose convolution ``make_padding_static`` put behind a ZeroPad2d."""
+    """Timm's name of a tensor whose convolution ``make_padding_static`` put behind a ZeroPad2d."""
     path, _, part = name.rpartition(".")
     parent, _, child = path.rpartition(".")
     holder = body.get_submodule(parent)

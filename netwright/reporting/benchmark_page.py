@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from netwright.artifacts.report import row_name
 from netwright.reporting.curves import History, lay_out_curves
 from netwright.reporting.gallery import GalleryPicture, draw_gallery
 from netwright.reporting.headlines import headlines
@@ -57,11 +58,6 @@ def write_benchmark_page(
 def find_row(report: Mapping[str, Any], which: str) -> Mapping[str, Any] | None:
     """The row that ``report[which]`` (``export@runtime``) names; None where there is none."""
     return next((row for row in report["rows"] if row_name(row) == report.get(which)), None)
-
-
-def row_name(row: Mapping[str, Any]) -> str:
-    """How ``deployed`` and ``baseline`` name a row."""
-    return f"{row['export']}@{row['runtime']}"
 
 
 def _row(row: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +144,7 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the report says of its circumstances: its scalars, and one level of its objects."""
     facts: list[tuple[str, str]] = []
     for key, value in report.items():
-        if key in ("rows", "deployed", "baseline", "comparison"):
+        if key in ("rows", "deployed", "baseline", "comparison", "pruning", "version"):
             continue
         if isinstance(value, Mapping):
             facts += [(f"{key}: {name}", str(inner)) for name, inner in value.items() if not isinstance(inner, Mapping)]

@@ -15,8 +15,10 @@ LOWEST_SCORE = 0.05  # below it boxes only weigh on the page
 
 @dataclass(frozen=True, kw_only=True)
 class GalleryPicture:
-    """One picture, (H, W, 3) uint8 RGB, with its true boxes (N, 4) xyxy in its pixels and labels (N,), and what was
-    detected in it."""
+    """One picture with its truth and what was detected in it.
+
+    ``pixels`` (H, W, 3) uint8 RGB; ``boxes`` (N, 4) float32 xyxy in them; ``labels`` (N,) int64.
+    """
 
     name: str
     pixels: NDArray[np.uint8]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from netwright.artifacts.report import row_name
 from netwright.reporting.units import NOTHING, amount, decimals, significant
 
 
@@ -20,10 +21,12 @@ class Card:
 def headlines(report: Mapping[str, Any]) -> list[Card]:
     """Points lost, speedup, size ratio, MACs ratio and parity of the rows that the report names.
 
+    ``pruning`` holds, by runtime, the same three numbers of pruned against unpruned fp32.
+
     ``comparison`` may hold ``speedup`` (baseline p50 / deployed p50) with ``speedup_low`` and ``speedup_high``, the
     95 % interval; where it does not, the speedup is that of the two medians, without one.
     """
-    rows = {f"{row['export']}@{row['runtime']}": row for row in report["rows"]}
+    rows = {row_name(row): row for row in report["rows"]}
     deployed, baseline = rows.get(report.get("deployed", "")), rows.get(report.get("baseline", ""))
     if deployed is None or baseline is None:
         return []
@@ -32,6 +35,7 @@ def headlines(report: Mapping[str, Any]) -> list[Card]:
         _speed(deployed, baseline, report.get("comparison") or {}),
         _size(deployed, baseline),
         _macs(deployed, baseline),
+        *_pruning(report.get("pruning") or {}, baseline["runtime"]),
         _parity(report),
     ]
 
@@ -66,6 +70,17 @@ def _size(deployed: Mapping[str, Any], baseline: Mapping[str, Any]) -> Card:
 
 def _macs(deployed: Mapping[str, Any], baseline: Mapping[str, Any]) -> Card:
     return _ratio("Less computation", deployed.get("macs"), baseline.get("macs"), "MAC")
+
+
+def _pruning(pruning: Mapping[str, Mapping[str, float]], runtime: str) -> list[Card]:
+    """What pruning alone gains, in fp32: on the runtime of the headlines, or else the first measured."""
+    chosen = runtime if runtime in pruning else next(iter(pruning), None)
+    if chosen is None:
+        return []
+    gain = pruning[chosen]
+    note = f"fp32 on {chosen}; 95 % interval {decimals(gain['speedup_low'], 2)} to {decimals(gain['speedup_high'], 2)}"
+    tone = "good" if gain["speedup_low"] > 1 else "bad"
+    return [Card(name="Speedup of pruning alone", value=f"{decimals(gain['speedup'], 2)}×", note=note, tone=tone)]
 
 
 def _ratio(name: str, after: float | None, before: float | None, unit: str) -> Card:

@@ -86,7 +86,8 @@ def test_detector_backbone_computes_timms_features(lite0: LoadedTensors) -> None
         for mine, reference in zip(ours, theirs((pixels / 255 - 0.5) / 0.5), strict=True):
             torch.testing.assert_close(mine, reference, rtol=1e-4, atol=1e-3)
     assert (report.mean, report.std, report.licence) == ((0.5,) * 3, (0.5,) * 3, "Apache-2.0")
-    assert report.counts["shape"] == 0 and report.counts["matched"] == len(theirs.state_dict())
+    assert report.counts["shape"] == 0
+    assert report.counts["matched"] == len(theirs.state_dict())
     assert "classifier.weight" in report.unused
 
 
@@ -175,7 +176,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    yield
+    return
 
 
 @pytest.mark.usefixtures("no_network")
@@ -190,5 +191,9 @@ def test_hub_out_of_reach_says_what_to_do() -> None:
 
 def test_every_entry_declares_its_origin() -> None:
     for name, entry in CATALOG.items():
-        assert entry.name == name and entry.sha256 is not None and len(entry.sha256) == 64
-        assert entry.licence and entry.source and timm.is_model(entry.backbone)
+        assert entry.name == name
+        assert entry.sha256 is not None
+        assert len(entry.sha256) == 64
+        assert entry.licence
+        assert entry.source
+        assert timm.is_model(entry.backbone)

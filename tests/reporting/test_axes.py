@@ -1,5 +1,7 @@
 """Ticks are round, inside the range, and scales meet their ends."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from netwright.reporting.axes import Scale, linear_ticks, log_ticks, padded
 def test_linear_ticks_lie_inside_and_are_evenly_spaced(low: float, span: float, count: int) -> None:
     ticks = linear_ticks(low, low + span, count)
     assert all(low - span * 1e-6 <= tick <= low + span * (1 + 1e-6) for tick in ticks)
-    gaps = [after - before for before, after in zip(ticks, ticks[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(ticks)]
     assert gaps == pytest.approx([gaps[0]] * len(gaps), rel=1e-3) if gaps else len(ticks) <= 1
     assert len(ticks) <= count + 1
 

@@ -1,5 +1,6 @@
 """The page says what the report says, needs nothing from outside, and is drawn by a real browser."""
 
+import itertools
 import json
 import re
 import shutil
@@ -108,7 +109,8 @@ def test_page_is_self_contained(page: Path) -> None:
     text = page.read_text("utf-8")
     reader = Reader()
     reader.feed(text)
-    assert reader.addresses and all(address.startswith(("#", "data:image/")) for address in reader.addresses)
+    assert reader.addresses
+    assert all(address.startswith(("#", "data:image/")) for address in reader.addresses)
     assert not re.search(r"@import|url\(|https?://(?!www\.w3\.org)", text)
 
 
@@ -116,15 +118,19 @@ def test_page_shows_headlines_rows_and_reasons(page: Path) -> None:
     reader = Reader()
     reader.feed(page.read_text("utf-8"))
     words = " ".join(word for word in reader.words if word)
-    assert "Points lost 0.60" in words and "Speedup 4.00×" in words and "Smaller file 8.00×" in words
-    assert "package tensorrt is not installed & no GPU" in words and "ran out of <memory>" in words
+    assert "Points lost 0.60" in words
+    assert "Speedup 4.00×" in words
+    assert "Smaller file 8.00×" in words
+    assert "package tensorrt is not installed & no GPU" in words
+    assert "ran out of <memory>" in words
     assert "−0.6" in words  # both classes lose 0.6 points
     assert "a<b>.jpg: 2 true boxes" in words
 
 
 def test_foreign_text_is_escaped(page: Path) -> None:
     text = page.read_text("utf-8")
-    assert "<dog>" not in text and "&lt;dog&gt;" in text
+    assert "<dog>" not in text
+    assert "&lt;dog&gt;" in text
     assert "ran out of <memory>" not in text
 
 
@@ -132,7 +138,8 @@ def test_speedup_interval_is_shown_where_measured(tmp_path: Path) -> None:
     report = sample_report() | {"comparison": {"speedup": 3.9, "speedup_low": 3.5, "speedup_high": 4.2}}
     write_benchmark_page(tmp_path / "page.html", report=report, histories={}, gallery=[], classes=CLASSES)
     text = (tmp_path / "page.html").read_text("utf-8")
-    assert "3.90×" in text and "95 % interval 3.50 to 4.20" in text
+    assert "3.90×" in text
+    assert "95 % interval 3.50 to 4.20" in text
 
 
 def test_a_report_where_nothing_ran_still_makes_a_page(tmp_path: Path) -> None:
@@ -169,7 +176,7 @@ def test_labels_of_the_scatter_do_not_overlap() -> None:
     places = {(bubble.label_x, bubble.label_y) for bubble in plot.bubbles}
     assert len(places) == 5
     rows = sorted(y for _, y in places)
-    assert all(below - above >= 13 or below == above for above, below in zip(rows, rows[1:], strict=False))
+    assert all(below - above >= 13 or below == above for above, below in itertools.pairwise(rows))
 
 
 def test_history_with_epochs_that_were_not_scored(tmp_path: Path) -> None:
@@ -177,7 +184,8 @@ def test_history_with_epochs_that_were_not_scored(tmp_path: Path) -> None:
     history = read_history(tmp_path / "history.csv")
     assert history == [{"epoch": 1.0, "loss": 2.5}, {"epoch": 2.0, "loss": 1.5, "map50_95": 0.4}]
     chart = lay_out_curves({"train": history}, "map50_95", "mAP", 520, 260)
-    assert chart is not None and [text for *_, text in chart.curves[0].marks] == ["train, epoch 2 of 2: 0.4"]
+    assert chart is not None
+    assert [text for *_, text in chart.curves[0].marks] == ["train, epoch 2 of 2: 0.4"]
     assert lay_out_curves({"train": []}, "map50_95", "mAP", 520, 260) is None
 
 

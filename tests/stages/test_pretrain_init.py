@@ -33,10 +33,12 @@ def test_writes_a_model_for_the_manifests_classes_with_the_catalogs_statistics(d
     network = build_network(architecture).eval()
     network.load_state_dict(tensors)
     boxes, scores = network(torch.zeros(1, 3, 64, 96))
-    assert boxes.shape[:2] == scores.shape[:2] and scores.shape[2] == 3
+    assert boxes.shape[:2] == scores.shape[:2]
+    assert scores.shape[2] == 3
     report = json.loads((tmp_path / "init/init.json").read_text())
     assert len(report["tensors"]) == len(tensors) == sum(report["counts"].values())
-    assert report["licence"] == "Apache-2.0" and report["sha256"].startswith("57934424")
+    assert report["licence"] == "Apache-2.0"
+    assert report["sha256"].startswith("57934424")
 
 
 def test_same_settings_give_the_same_bytes(data: Path, tmp_path: Path) -> None:

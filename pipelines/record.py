@@ -1,0 +1,163 @@
+"""``python -m pipelines.record``: tell MLflow of the result that lies in this project, once.
+
+One pipeline run holds the parameters, final metrics and reports; a run for each training stage holds its curves. A
+stage's run that is there already, since DVC restored that stage from its cache, is linked and not repeated.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netwright.errors import UserError
+from pipelines.result import Result, StageResult, read_result
+from pipelines.store import artifact_location, open_store, store_uri, without_secrets
+from stages._entry.failures import guarded
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+KEY = "netwright.key"
+KIND = "netwright.kind"
+PARENT = "mlflow.parentRunId"
+_METRICS, _PARAMS = 1000, 100  # what one log_batch call may hold
+_LONGEST_PARAM = 6000
+
+
+def record(project: Path) -> str | None:
+    """Record the result in ``project``; return its run id, also where it was recorded before. None: no result yet.
+
+    Raises UserError where the store cannot be used; the files are as they were, and a later call records them.
+    """
+    result = read_result(project)
+    if result is None:
+        return None
+    with open_store(project) as client:
+        experiment = _experiment(client, result.dataset, artifact_location(project, store_uri(project)))
+        known = _finished(client, experiment, result.key)
+        return str(known.info.run_id) if known else _record_pipeline(client, experiment, result, project)
+
+
+def _record_pipeline(client: "MlflowClient", experiment: str, result: Result, project: Path) -> str:
+    tags = result.tags | {
+        KEY: result.key,
+        KIND: "pipeline",
+        "dataset": result.dataset,
+        "restored": str(not result.ran).lower(),
+        "stages_ran": ", ".join(result.ran),
+        "mlflow.source.name": "pipelines.repro",
+        "mlflow.note.content": _note(result),
+    }
+    name = f"{result.dataset} {result.key[:8]}"
+    created = client.create_run(experiment, start_time=_milliseconds(result.started), tags=tags, run_name=name)
+    run = str(created.info.run_id)
+    _log(client, run, result.params, [(name, value, 0, result.finished) for name, value in result.metrics.items()])
+    for path in result.artifacts:
+        client.log_artifact(run, str(project / path), path.parent.as_posix() if path.parent.name else None)
+    for stage in result.stages:
+        client.set_tag(run, f"stage.{stage.name}", _record_stage(client, experiment, stage, run))
+    client.set_terminated(run, end_time=_milliseconds(result.finished))
+    return run
+
+
+def _record_stage(client: "MlflowClient", experiment: str, stage: StageResult, parent: str) -> str:
+    known = _finished(client, experiment, stage.key)
+    if known:
+        return str(known.info.run_id)
+    seconds = sum(row.get("seconds", 0.0) for row in stage.history)
+    begun = stage.finished - seconds
+    tags = {KEY: stage.key, KIND: "stage", "stage": stage.name, PARENT: parent}
+    created = client.create_run(experiment, start_time=_milliseconds(begun), tags=tags, run_name=stage.name)
+    run = str(created.info.run_id)
+    _log(client, run, stage.params, [*_curves(stage, begun), *_last(stage)])
+    client.set_terminated(run, end_time=_milliseconds(stage.finished))
+    return run
+
+
+Sample = tuple[str, float, int, float]  # name, value, step, seconds since 1970
+
+
+def _curves(stage: StageResult, begun: float) -> Iterator[Sample]:
+    now = begun
+    for index, row in enumerate(stage.history, start=1):
+        now += row.get("seconds", 0.0)
+        yield from ((name, value, int(row.get("epoch", index)), now) for name, value in row.items() if name != "epoch")
+
+
+def _last(stage: StageResult) -> Iterator[Sample]:
+    yield from ((name, value, 0, stage.finished) for name, value in stage.metrics.items())
+
+
+def _log(client: "MlflowClient", run: str, params: Mapping[str, str], samples: list[Sample]) -> None:
+    """Log in as few calls as MLflow allows: a call costs tens of milliseconds."""
+    from mlflow.entities import Metric, Param
+
+    settings: Iterator[Param] = iter([Param(name, value[:_LONGEST_PARAM]) for name, value in params.items()])
+    metrics: Iterator[Metric] = iter(
+        [Metric(name, value, _milliseconds(when), step) for name, value, step, when in samples]
+    )
+    while True:
+        some_params, some_metrics = [*islice(settings, _PARAMS)], [*islice(metrics, _METRICS)]
+        if not some_params and not some_metrics:
+            return
+        client.log_batch(run, metrics=some_metrics, params=some_params)
+
+
+def _experiment(client: "MlflowClient", name: str, location: str | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return client.create_experiment(name, artifact_location=location)
+    if found.lifecycle_stage != "active":
+        raise UserError(
+            f"experiment {name!r} was deleted in the MLflow store: restore it there (mlflow experiments restore)"
+        )
+    return found.experiment_id
+
+
+def _finished(client: "MlflowClient", experiment: str, key: str) -> "Run | None":
+    """The finished run with ``key``. What an interrupted recording left under it is removed."""
+    finished = None
+    for run in client.search_runs([experiment], f"tags.`{KEY}` = '{key}'"):
+        if run.info.status == "FINISHED":
+            finished = run
+        else:
+            client.delete_run(run.info.run_id)
+    return finished
+
+
+def _note(result: Result) -> str:
+    """What the run's page shows first: deployed beside baseline."""
+    names = sorted({name.partition("/")[2] for name in result.metrics if name.startswith("deployed/")})
+    if not names:
+        return ""
+    cells = [
+        (
+            name,
+            *(
+                f"{result.metrics[key]:.6g}" if key in result.metrics else ""
+                for key in (f"baseline/{name}", f"deployed/{name}")
+            ),
+        )
+        for name in names
+    ]
+    return "\n".join(["| | baseline | deployed |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)])
+
+
+def _milliseconds(seconds: float) -> int:
+    return int((seconds or time.time()) * 1000)
+
+
+def main() -> None:
+    """Record the current project, or say why not."""
+    project = Path.cwd()
+    run = record(project)
+    if run is None:
+        raise UserError("no reports/benchmark.json here, so there is nothing to record: run make repro first")
+    print(f"record: run {run} in {without_secrets(store_uri(project))}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(guarded("record", main))

@@ -1,0 +1,228 @@
+"""A result is recorded once, with its stages' curves linked; a restored one too; a store that is down loses nothing."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from netwright.errors import UserError
+from pipelines.record import record
+from pipelines.result import flat, read_result
+from pipelines.store import open_store, without_secrets
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+HISTORY = "epoch,loss,loss_class,map50_95,seconds\n1,2.5,1.0,,4\n2,1.5,0.5,0.4,5\n"
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def make_result(project: Path, *, threshold: float = 0.3, trained: str = "aa") -> None:
+    """What ``dvc repro`` leaves, as far as record reads it; ``trained`` stands for the trained weights' hash."""
+    shutil.copy(ROOT / "dvc.yaml", project / "dvc.yaml")
+    snapshot = {"dataset": {"name": "digits"}, "train": {"epochs": 2, "levels": [8, 16]}, "nms": {"iou_threshold": 0.6}}
+    write(project / "params.yaml", yaml.safe_dump(snapshot | {"prune": {"threshold": threshold, "exclude": []}}))
+    outs = {"train": trained, "prune": f"{trained}{threshold}"}
+    lock = {name: {"cmd": "x", "outs": [{"path": name, "md5": md5}]} for name, md5 in outs.items()}
+    write(project / "dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": lock}))
+    for folder in ("trained", "pruned"):
+        write(project / f"models/{folder}/history.csv", HISTORY)
+        write(project / f"models/{folder}/metrics.json", json.dumps({"val": {"map50_95": 0.4}, "epochs": 2}))
+    figures = {"deployed/test/map50_95": 0.7 - threshold, "baseline/test/map50_95": 0.71, "parity/passed": True}
+    write(project / "reports/metrics.json", json.dumps(figures | {"speedup": None, "deployed/size_bytes": 1000}))
+    write(project / "reports/benchmark.json", json.dumps({"rows": [], "threshold": threshold}))
+    write(project / "reports/index.html", "<p>report</p>")
+    write(project / "exports/bundle.json", "{}")
+
+
+def note_start(project: Path, *stages: str) -> None:
+    """What the stages' door appends when a stage really starts."""
+    with (project / ".netwright/ledger.jsonl").open("a") as ledger:
+        for stage in stages:
+            row = {"stage": stage, "started": time.time(), "pid": 1, "folder": str(project.resolve())}
+            ledger.write(json.dumps(row) + "\n")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One project and store for the module: opening a new SQLite store takes seconds."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / ".netwright").mkdir()
+    before = os.environ.pop("MLFLOW_TRACKING_URI", None)
+    yield folder
+    if before is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+@pytest.fixture
+def client(project: Path) -> Iterator["MlflowClient"]:
+    with open_store(project) as opened:
+        pass  # the lock is released: record takes it itself
+    return opened
+
+
+def runs(client: "MlflowClient", kind: str) -> list["Run"]:
+    experiment = client.get_experiment_by_name("digits")
+    assert experiment is not None
+    found: list[Run] = client.search_runs([experiment.experiment_id], f"tags.`netwright.kind` = '{kind}'")
+    return found
+
+
+def test_a_result_becomes_one_run_with_params_metrics_artifacts_and_tags(project: Path, client: "MlflowClient") -> None:
+    make_result(project, threshold=0.3)
+    note_start(project, "train", "prune", "benchmark")
+    first = record(project)
+    assert first is not None
+    run = client.get_run(first)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["train.levels"] == "[8, 16]"
+    assert run.data.params["prune.threshold"] == "0.3"
+    assert run.data.metrics["deployed/test/map50_95"] == pytest.approx(0.4)
+    assert run.data.metrics["parity/passed"] == 1
+    assert "speedup" not in run.data.metrics
+    assert run.data.tags["restored"] == "false"
+    assert run.data.tags["stages_ran"] == "train, prune, benchmark"
+    assert len(run.data.tags["dvc.lock.sha256"]) == 64
+    files = {file.path for folder in ("reports", "exports", "") for file in client.list_artifacts(first, folder)}
+    assert {"reports/index.html", "reports/benchmark.json", "exports/bundle.json", "params.yaml"} <= files
+
+
+def test_stage_runs_hold_the_curves_and_are_children(project: Path, client: "MlflowClient") -> None:
+    (pipeline,) = runs(client, "pipeline")
+    stages = {run.data.tags["stage"]: run for run in runs(client, "stage")}
+    assert set(stages) == {"train", "prune"}
+    for name, run in stages.items():
+        assert run.data.tags["mlflow.parentRunId"] == pipeline.info.run_id
+        assert pipeline.data.tags[f"stage.{name}"] == run.info.run_id
+        assert run.info.end_time - run.info.start_time == 9000
+    curve = client.get_metric_history(stages["train"].info.run_id, "loss")
+    assert [(sample.step, sample.value) for sample in curve] == [(1, 2.5), (2, 1.5)]
+    assert [sample.step for sample in client.get_metric_history(stages["train"].info.run_id, "map50_95")] == [2]
+    assert stages["train"].data.metrics["val/map50_95"] == 0.4
+    assert set(stages["train"].data.params) == {"train.epochs", "train.levels", "nms.iou_threshold"}
+
+
+def test_recording_again_changes_nothing(project: Path, client: "MlflowClient") -> None:
+    before = (len(runs(client, "pipeline")), len(runs(client, "stage")))
+    assert record(project) == runs(client, "pipeline")[0].info.run_id
+    assert (len(runs(client, "pipeline")), len(runs(client, "stage"))) == before
+
+
+def test_a_new_threshold_repeats_no_training_run(project: Path, client: "MlflowClient") -> None:
+    first = runs(client, "pipeline")[0]
+    make_result(project, threshold=0.2)
+    note_start(project, "prune", "benchmark")
+    second = record(project)
+    assert second is not None
+    tags = client.get_run(second).data.tags
+    assert second != first.info.run_id
+    assert tags["stage.train"] == first.data.tags["stage.train"]
+    assert tags["stage.prune"] != first.data.tags["stage.prune"]
+    assert tags["stages_ran"] == "prune, benchmark"
+
+
+def test_a_result_from_the_cache_alone_is_recorded_as_restored(project: Path, client: "MlflowClient") -> None:
+    make_result(project, threshold=0.1)
+    restored = record(project)
+    assert restored is not None
+    assert client.get_run(restored).data.tags["restored"] == "true"
+
+
+def test_what_an_interrupted_recording_left_is_replaced(project: Path, client: "MlflowClient") -> None:
+    make_result(project, threshold=0.05)
+    result = read_result(project)
+    experiment = client.get_experiment_by_name("digits")
+    assert result is not None
+    assert experiment is not None
+    half = client.create_run(experiment.experiment_id, tags={"netwright.key": result.key, "netwright.kind": "pipeline"})
+    whole = record(project)
+    assert whole is not None
+    assert whole != half.info.run_id
+    assert client.get_run(half.info.run_id).info.lifecycle_stage == "deleted"
+    assert client.get_run(whole).info.status == "FINISHED"
+
+
+def test_store_down_is_one_line_and_what_ran_is_still_known_later(
+    project: Path, client: "MlflowClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_result(project, threshold=0.15)
+    note_start(project, "benchmark")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        with pytest.raises(UserError, match=r"^MLflow store http://127\.0\.0\.1:\d+ cannot be used") as raised:
+            record(project)
+    assert "\n" not in str(raised.value)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    later = record(project)
+    assert later is not None
+    assert client.get_run(later).data.tags["restored"] == "false"
+
+
+def test_without_a_result_there_is_nothing_to_record(tmp_path: Path) -> None:
+    assert record(tmp_path) is None
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_nested_settings_become_flat_names() -> None:
+    assert flat({"a": {"b": 1, "c": [1, "x"]}, "d": "text", "e": None}, ".") == {
+        "a.b": "1",
+        "a.c": '[1, "x"]',
+        "d": "text",
+        "e": "null",
+    }
+
+
+def test_secrets_of_a_store_address_are_not_printed() -> None:
+    assert without_secrets("postgresql://me:word@db:5432/mlflow?sslpassword=x") == "postgresql://db:5432/mlflow"
+    assert without_secrets("sqlite:////a/mlflow.db") == "sqlite:////a/mlflow.db"
+
+
+@pytest.mark.slow
+def test_ui_serves_the_recorded_experiments_on_loopback(project: Path, client: "MlflowClient") -> None:
+    assert client.get_experiment_by_name("digits") is not None
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pipelines.ui", "--port", str(port)]
+    server = subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        assert server.stdout.readline().startswith(f"ui: http://127.0.0.1:{port} ")
+        names = {entry["name"] for entry in _experiments(port)}
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+    assert "digits" in names
+
+
+def _experiments(port: int) -> list[dict[str, str]]:
+    """Ask until the server answers."""
+    address = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search"
+    body = json.dumps({"max_results": 10}).encode()
+    for _ in range(120):
+        try:
+            request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                experiments: list[dict[str, str]] = json.load(answer)["experiments"]
+                return experiments
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError("the MLflow server did not answer within a minute")
