@@ -20,7 +20,7 @@ class Difficulty:
     rotation: float = 0.2  # radians, either way
     shear: float = 0.2
     max_iou: float = 0.3  # between the boxes of any two digits
-    max_cover: float = 0.4  # of the smaller box of two
+    max_cover: float = 0.5  # of the smaller box of two
     empty: float = 0.05  # share of scenes without a digit
     clutter: tuple[int, int] = (2, 7)  # pieces in a scene
     clutter_contrast: float = 0.35
