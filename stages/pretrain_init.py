@@ -56,7 +56,7 @@ def describe(
 
 
 @stage("pretrain-init")
-def main(settings: Settings, host: Host) -> None:
+def main(settings: Settings, _host: Host) -> None:
     """The stage."""
     run(model=settings.model, pretrain_init=settings.pretrain_init, data=paths.CONVERTED, out=paths.INIT)
 

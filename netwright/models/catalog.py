@@ -85,7 +85,8 @@ def find_weights(weights: str, backbone: str) -> WeightSource:
         source = _from_file(Path(weights), backbone)
     else:
         raise UserError(
-            f"pretrain_init.weights asks for {weights!r}, the catalog has {', '.join(CATALOG)}: choose one of those, {_CHOICES}"
+            f"pretrain_init.weights asks for {weights!r}, the catalog has {', '.join(CATALOG)}: "
+            f"choose one of those, {_CHOICES}"
         )
     if source.backbone != backbone:
         raise UserError(

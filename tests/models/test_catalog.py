@@ -1,7 +1,6 @@
 """The catalog's weights are what they claim, and reach the detector unchanged."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -171,12 +170,11 @@ def test_a_packaged_file_with_another_hash_is_never_unpickled() -> None:
 
 
 @pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    return
 
 
 @pytest.mark.usefixtures("no_network")

@@ -71,7 +71,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def client(project: Path) -> Iterator["MlflowClient"]:
+def client(project: Path) -> "MlflowClient":
     with open_store(project) as opened:
         pass  # the lock is released: record takes it itself
     return opened
