@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -69,14 +70,20 @@ def count(model: onnx.ModelProto, kind: str) -> int:
 def quantized_uses(model: onnx.ModelProto) -> int:
     """How many node inputs come out of a DequantizeLinear: merging twin pairs keeps it, losing a pair lowers it."""
     makers = producers(model.graph)
-    return sum(
-        name in makers and makers[name].op_type == "DequantizeLinear"
-        for node in model.graph.node
-        for name in node.input
-    )
+    taken = [makers[name] for node in model.graph.node for name in node.input if name in makers]
+    return sum(maker.op_type == "DequantizeLinear" for maker in taken)
 
 
-def _keep(field, kept: Iterable[object]) -> None:  # type: ignore[no-untyped-def]  # protobuf's repeated field
+def shapes_of(values: Iterable[onnx.ValueInfoProto]) -> dict[str, tuple[int | str, ...]]:
+    """Name to shape of graph inputs or outputs; a dynamic dimension gives its name."""
+    return {
+        value.name: tuple(dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        for value in values
+    }
+
+
+def _keep(field: Any, kept: Iterable[object]) -> None:
+    """Reduce a protobuf repeated field to ``kept``."""
     rows = list(kept)
     del field[:]
     field.extend(rows)

@@ -4,9 +4,14 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from netwright.artifacts.whole_file import whole_file
 
 PERCENTILES = (50, 90, 95, 99)
 
@@ -67,6 +72,19 @@ def median_ratio(slow: Samples, fast: Samples, *, draws: int = 2000, seed: int =
     picks = np.random.default_rng(seed).integers(0, len(ratios), size=(draws, len(ratios)))
     low, high = np.percentile(np.median(ratios[picks], axis=1), [2.5, 97.5])
     return Ratio(median=float(np.median(ratios)), low=float(low), high=float(high))
+
+
+def write_latencies(path: Path, samples: Mapping[tuple[str, str], Samples]) -> None:
+    """Write every timed call, by (export, runtime), to a Parquet file: export, runtime, round, milliseconds."""
+    rows = [
+        {"export": export, "runtime": runtime, "round": int(number), "milliseconds": float(taken)}
+        for (export, runtime), row in samples.items()
+        for number, taken in zip(row.rounds, row.milliseconds, strict=True)
+    ]
+    strings, numbers = pa.string(), pa.int64()
+    columns = [("export", strings), ("runtime", strings), ("round", numbers), ("milliseconds", pa.float64())]
+    with whole_file(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), temporary, compression="zstd")
 
 
 def _stride(call: Callable[[], object], warmup: int, rounds: int, seconds: float) -> int:

@@ -28,7 +28,7 @@ class OnnxExport:
 
 
 def export_onnx(network: nn.Module, architecture: Architecture, *, opset: int, simplify: bool) -> OnnxExport:
-    """Trace ``network`` to ONNX: ``images`` (batch, 3, H, W) float32 to ``boxes`` (batch, A, 4), ``scores`` (batch, A, C).
+    """Trace ``network`` to ONNX: ``images`` (batch, 3, H, W) to ``boxes`` (batch, A, 4) and ``scores`` (batch, A, C).
 
     The TorchScript exporter is used because modelopt's quantizers export with that one only.
     """
@@ -42,7 +42,7 @@ def export_onnx(network: nn.Module, architecture: Architecture, *, opset: int, s
         torch.onnx.export(
             network,
             (sample,),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # its own exporter documents file objects too
             dynamo=False,
             opset_version=opset,
             input_names=[INPUT],

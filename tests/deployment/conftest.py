@@ -15,6 +15,7 @@ from netwright.models.build import build_network
 from netwright.types import Architecture, InputSpec
 
 torch.set_num_threads(1)
+HEAD_OUTPUTS = ("head.class_logits", "head.objectness", "head.reach.")  # they stay in fp32
 
 
 class FakeQuantize(nn.Module):
@@ -77,9 +78,9 @@ def tiny_network(architecture: Architecture) -> nn.Module:
     """Random weights; batch norms have seen pictures, and the head's outputs differ from cell to cell."""
     torch.manual_seed(0)
     network = build_network(architecture)
-    for logits in network.head.class_logits:
-        nn.init.normal_(logits.weight, std=0.5)
-        nn.init.zeros_(logits.bias)
+    for layer in (*network.head.class_logits, *network.head.objectness):
+        nn.init.normal_(layer.weight, std=0.1)
+        nn.init.zeros_(layer.bias)
     pixels = torch.from_numpy(sample_pixels(architecture.input.height, architecture.input.width, count=4))
     with torch.no_grad():
         for _ in range(20):
@@ -105,7 +106,7 @@ def quantize(network: nn.Module, pixels: torch.Tensor) -> None:
     names = [
         name
         for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d) and not name.startswith(("head.class_logits", "head.reach."))
+        if isinstance(module, nn.Conv2d) and not name.startswith(HEAD_OUTPUTS)
     ]
     hooks = [
         network.get_submodule(name).register_forward_pre_hook(

@@ -35,7 +35,8 @@ def test_every_row_is_timed_once_a_round_after_an_untimed_call(monkeypatch: pyte
     assert samples["a"].milliseconds.tolist() == [2.0] * 4
     assert samples["b"].rounds.tolist() == [0, 1, 2, 3]
     turns = log[6:]
-    assert len(turns) == 16 and all(turns[i] == turns[i + 1] for i in range(0, 16, 2))
+    assert len(turns) == 16
+    assert all(turns[i] == turns[i + 1] for i in range(0, 16, 2))
 
 
 def test_slow_row_sits_out_rounds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ RUNTIMES: dict[str, tuple[str, str]] = {
     "torch": ("torch_runtime", "TorchRuntime"),
     "onnxruntime": ("onnx_runtime", "OnnxRuntime"),
     "openvino": ("openvino_runtime", "OpenVino"),
-    "openvino_f32": ("openvino_runtime", "open_exact"),
+    "openvino_f32": ("openvino_runtime", "open_f32"),
     "tensorrt": ("tensorrt_runtime", "open_tensorrt"),
     "tensorrt_rtx": ("tensorrt_rtx_runtime", "open_tensorrt_rtx"),
 }

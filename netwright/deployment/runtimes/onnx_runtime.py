@@ -34,6 +34,8 @@ class OnnxRuntime:
         options.intra_op_num_threads = conditions.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        if conditions.exact:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         with tempfile.TemporaryDirectory() as folder:
             optimised = Path(folder) / "optimised.onnx"
             options.optimized_model_filepath = str(optimised)

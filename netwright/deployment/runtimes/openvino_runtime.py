@@ -1,7 +1,6 @@
 """OpenVINO on the CPU. It lowers fp32 models to bf16 on CPUs that have bf16, unless told to be exact."""
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import openvino
@@ -9,15 +8,15 @@ import openvino
 from netwright.deployment.runtimes.protocol import Conditions, Outputs, Pixels, RuntimeFacts, Source
 
 _NAMES = {"f32": "fp32", "f16": "fp16", "u8": "int8", "i8": "int8"}
+EXACT_FLOATS = "openvino_f32"
 _WEIGHTED = ("Convolution", "GroupConvolution", "MatMul", "FullyConnected")
 
 
 class OpenVino:
     """One compiled model per batch size: static shapes are what its kernels are tuned for."""
 
-    name = "openvino"
-
-    def __init__(self, source: Source, conditions: Conditions) -> None:
+    def __init__(self, source: Source, conditions: Conditions, *, name: str = "openvino") -> None:
+        self.name = name
         self._core = openvino.Core()
         self._onnx = source.onnx
         self._conditions = conditions
@@ -52,7 +51,11 @@ class OpenVino:
             "INFERENCE_NUM_THREADS": self._conditions.threads,
             "NUM_STREAMS": 1,
         }
-        return settings | ({"INFERENCE_PRECISION_HINT": "f32"} if self._conditions.exact else {})
+        if self._conditions.exact or self.name == EXACT_FLOATS:
+            settings["INFERENCE_PRECISION_HINT"] = "f32"
+        if self._conditions.exact:
+            settings["LP_TRANSFORMS_MODE"] = False  # Q/DQ stay what they are instead of becoming integer kernels
+        return settings
 
 
 def _fixed(model: Any) -> list[int]:
@@ -69,8 +72,6 @@ def _layer_precisions(model: Any) -> str:
     return "+".join(name for name, _ in kinds.most_common()) or "fp32"
 
 
-def open_exact(source: Source, conditions: Conditions) -> OpenVino:
-    """OpenVINO held to fp32 where it would choose bf16: a fair baseline, and the one for parity."""
-    runtime = OpenVino(source, replace(conditions, exact=True))
-    runtime.name = "openvino_f32"
-    return runtime
+def open_f32(source: Source, conditions: Conditions) -> OpenVino:
+    """OpenVINO held to fp32 where it would choose bf16: a fair baseline. Integer kernels stay."""
+    return OpenVino(source, conditions, name=EXACT_FLOATS)

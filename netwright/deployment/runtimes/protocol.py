@@ -36,7 +36,11 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """How to run: CPU threads, "cpu" or "cuda", batch to prepare for; ``exact`` forbids less than fp32 silently."""
+    """How to run: CPU threads, "cpu" or "cuda", and the batch size to prepare for.
+
+    ``exact`` asks for the file's own arithmetic in fp32, operator by operator: no bf16, no integer kernels, no
+    rounding moved. It is what parity compares, never what is timed.
+    """
 
     threads: int
     device: str = "cpu"

@@ -85,7 +85,7 @@ def cuda_devices() -> int:
 
 
 def load_backend(flavour: Flavour) -> Any:
-    """Polygraphy's TensorRT backend in ``flavour``. Raises RuntimeMissingError when the process serves the other one."""
+    """Polygraphy's TensorRT backend in ``flavour``; RuntimeMissingError where the process serves the other one."""
     from polygraphy import config
 
     wanted = flavour.package == "tensorrt_rtx"
