@@ -9,6 +9,9 @@ from netwright.artifacts.whole_file import write_text
 from netwright.errors import UserError
 from stages._entry.app import validated
 from stages._entry.failures import guarded
+from stages._entry.overrides import override_keys
+from stages._entry.snapshot import known_keys, suggestion
+from stages.settings import Settings
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 SNAPSHOT = "params.yaml"
@@ -23,11 +26,19 @@ def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
+    _check_keys(overrides)
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         config = compose(config_name="config", overrides=list(overrides))
     values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     validated(values)
     return dict(values)
+
+
+def _check_keys(overrides: Sequence[str]) -> None:
+    known = ["experiment", *known_keys(Settings)]
+    for key in override_keys(overrides):
+        if key not in known:
+            raise UserError(f"unknown key or group {key}{suggestion(key, known)}")
 
 
 def write_snapshot(project: Path, overrides: Sequence[str] = ()) -> None:

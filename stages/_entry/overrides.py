@@ -14,19 +14,23 @@ def check_overrides(stage: str, overrides: Sequence[str], sections: Mapping[str,
 
     ``sections`` gives for every stage the sections that dvc.yaml declares under ``params``.
     """
+    known = list(known_keys(Settings))
+    for key in override_keys(overrides):
+        section = key.split(".")[0].split("/")[0]
+        if section not in _FREE:
+            _check(stage, key, section, known, sections)
+
+
+def override_keys(overrides: Sequence[str]) -> list[str]:
+    """Return what each override (Hydra's grammar) would change. Raises UserError for one that cannot be read."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
 
-    known = list(known_keys(Settings))
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except OverrideParseException as error:
         raise UserError(f"cannot read the override {error.override!r}: write section.key=value") from None
-    for override in parsed:
-        key = override.key_or_group
-        section = key.split(".")[0].split("/")[0]
-        if section not in _FREE:
-            _check(stage, key, section, known, sections)
+    return [override.key_or_group for override in parsed]
 
 
 def _check(stage: str, key: str, section: str, known: list[str], sections: Mapping[str, Sequence[str]]) -> None:
