@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KEY = "netwright.key"
 KIND = "netwright.kind"
 PARENT = "mlflow.parentRunId"
+_TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages open on runs, not on traces
 _METRICS, _PARAMS = 1000, 100  # what one log_batch call may hold
 _LONGEST_PARAM = 6000
 
@@ -109,7 +110,7 @@ def _log(client: "MlflowClient", run: str, params: Mapping[str, str], samples: l
 def _experiment(client: "MlflowClient", name: str, location: str | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
-        return client.create_experiment(name, artifact_location=location)
+        return str(client.create_experiment(name, artifact_location=location, tags=_TRAINING_VIEW))
     if found.lifecycle_stage != "active":
         raise UserError(
             f"experiment {name!r} was deleted in the MLflow store: restore it there (mlflow experiments restore)"

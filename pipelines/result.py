@@ -165,7 +165,9 @@ def _git_tags(project: Path) -> dict[str, str]:
         return answer.stdout.strip() if answer.returncode == 0 else None
 
     commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
-    return {"mlflow.source.git.commit": commit or "", "git.dirty": str(bool(changes)).lower()}
+    if commit is None:
+        return {}
+    return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(changes)).lower()}
 
 
 def _file_tags(project: Path) -> dict[str, str]:
