@@ -150,7 +150,7 @@ def _shift_zero(model: onnx.ModelProto, node: onnx.NodeProto, values: dict[str, 
 
 
 def unsigned_copy(model: onnx.ModelProto, spec: InputSpec) -> onnx.ModelProto:
-    """A copy of ``model`` with unsigned activations. Raises RuntimeError if one output bit differs, which is a defect."""
+    """A copy of ``model`` with unsigned activations. Raises RuntimeError if one output bit differs."""
     unsigned = onnx.ModelProto()
     unsigned.CopyFrom(model)
     unsigned_activations(unsigned)

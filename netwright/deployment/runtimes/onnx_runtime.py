@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU, or on CUDA where its GPU build is installed."""
+"""ONNX Runtime on the CPU, or on CUDA where that is asked for and its GPU build is installed."""
 
 import tempfile
 from collections import Counter
@@ -12,7 +12,6 @@ from netwright.deployment.runtimes.protocol import (
     Outputs,
     Pixels,
     RuntimeFacts,
-    RuntimeMissingError,
     Source,
 )
 
@@ -26,9 +25,7 @@ class OnnxRuntime:
 
     def __init__(self, source: Source, conditions: Conditions) -> None:
         providers = ["CPUExecutionProvider"]
-        if conditions.device == "cuda":
-            if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-                raise RuntimeMissingError("onnxruntime here has no CUDA provider: install onnxruntime-gpu in its place")
+        if conditions.device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             providers.insert(0, "CUDAExecutionProvider")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = conditions.threads

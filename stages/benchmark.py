@@ -1,0 +1,219 @@
+"""benchmark: every export on every runtime, to reports/: accuracy, latency, throughput, parity, and a page."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netwright.errors import UserError
+from netwright.types import NmsPolicy
+from stages import paths
+from stages._entry import Host, stage
+from stages.settings import Benchmark, Settings
+
+if TYPE_CHECKING:
+    from netwright.artifacts.bundle import Bundle
+    from netwright.data.pictures import PictureSet
+    from netwright.deployment.rows import Row
+    from netwright.reporting.gallery import GalleryPicture
+
+TOOLS = ("torch", "onnx", "polygraphy", "hotcoco")
+
+
+def run(
+    benchmark: Benchmark,
+    nms: NmsPolicy,
+    *,
+    data: Path,
+    exports: Path,
+    models: Mapping[str, Path],
+    machine: Path,
+    target: Path,
+    engines: Path,
+    scratch: Path,
+    device: str,
+) -> dict[str, Any]:
+    """Measure, write everything below ``target`` and return the report. ``models`` maps names to model folders."""
+    from netwright.artifacts.bundle import read_bundle
+    from netwright.artifacts.report import write_report
+    from netwright.compression.quantized import load_network
+    from netwright.data.pictures import load_pictures
+    from netwright.deployment.rows import open_rows
+    from netwright.deployment.runtimes.protocol import Conditions
+    from netwright.reporting.terminal import print_table
+
+    bundle = read_bundle(exports)
+    _check_rows(benchmark, bundle)
+    splits = {split: load_pictures(data, split, bundle.input) for split in ("val", "test")}
+    conditions = Conditions(threads=benchmark.threads, device=device, batch=benchmark.batch)
+    rows = open_rows(
+        bundle,
+        exports,
+        networks={model: partial(load_network, folder) for model, folder in models.items()},
+        runtimes=benchmark.runtimes,
+        conditions=conditions,
+        engines=engines,
+    )
+    _measure(rows, splits, benchmark, nms, conditions=conditions, scratch=scratch)
+    report = _report(rows, bundle, benchmark, splits, data=data, machine=machine)
+    _write_raw(target / "raw", rows, splits)
+    _write_page(target / "index.html", report, rows, splits["test"], benchmark, models=models, data=data)
+    write_report(target, report)
+    print_table(report)
+    return report
+
+
+def _check_rows(benchmark: Benchmark, bundle: "Bundle") -> None:
+    """Raise UserError, before any work, for a headline row that no export and runtime will make."""
+    planned = [f"{entry.name}@{runtime}" for entry in bundle.exports for runtime in benchmark.runtimes]
+    for key, name in (("deployed", benchmark.deployed), ("baseline", benchmark.baseline)):
+        if name not in planned:
+            raise UserError(f"benchmark.{key} is {name!r}: it must be one of {', '.join(planned)}")
+
+
+def _measure(
+    rows: "Sequence[Row]",
+    splits: "Mapping[str, PictureSet]",
+    benchmark: Benchmark,
+    nms: NmsPolicy,
+    *,
+    conditions: Any,
+    scratch: Path,
+) -> None:
+    from netwright.deployment.parity import exact_tolerance
+    from netwright.deployment.rows import compare_rows, first_pictures, score_rows, time_rows
+    from netwright.deployment.timing_lock import Neighbours, timing_alone
+
+    for row in rows:
+        if row.status != "ok":
+            print(f"benchmark: {row.name} {row.status}: {row.reason}", flush=True)
+    print(f"benchmark: scoring {sum(len(pictures) for pictures in splits.values())} pictures on each row", flush=True)
+    score_rows(rows, splits, nms, batch=benchmark.batch)
+    exact = exact_tolerance(benchmark.parity_atol, benchmark.parity_rtol)
+    compare_rows(rows, first_pictures(splits["val"], benchmark.parity_images), exact=exact, conditions=conditions)
+    print(f"benchmark: timing in turns, {benchmark.threads} threads, batch {benchmark.batch}", flush=True)
+    with timing_alone(scratch / "timing.lock"):
+        neighbours = Neighbours().start()
+        time_rows(rows, splits["val"], batch=benchmark.batch, warmup=benchmark.warmup, rounds=benchmark.rounds)
+        disturbed = neighbours.disturbed()
+    for row in rows:
+        row.disturbed = disturbed
+
+
+def _report(
+    rows: "Sequence[Row]",
+    bundle: "Bundle",
+    benchmark: Benchmark,
+    splits: "Mapping[str, PictureSet]",
+    *,
+    data: Path,
+    machine: Path,
+) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    from netwright.artifacts.dataset import read_manifest
+    from netwright.deployment.rows import row_report, speed_ratio
+
+    by_name = {row.name: row for row in rows}
+    size = bundle.input.height, bundle.input.width
+    pruning = {
+        runtime: speed_ratio(by_name, f"trained_fp32@{runtime}", f"pruned_fp32@{runtime}")
+        for runtime in benchmark.runtimes
+    }
+    counts = {split: len(pictures) for split, pictures in splits.items()}
+    return {
+        "version": 1,
+        "dataset": {"name": read_manifest(data).name, "classes": len(bundle.classes), **counts},
+        "machine": json.loads(machine.read_text("utf-8")) if machine.is_file() else {},
+        "tools": bundle.tools | {name: version(name) for name in TOOLS},
+        "deployed": benchmark.deployed,
+        "baseline": benchmark.baseline,
+        "comparison": speed_ratio(by_name, benchmark.baseline, benchmark.deployed),
+        "pruning": {runtime: ratio for runtime, ratio in pruning.items() if ratio},
+        "rows": [row_report(row, input_size=size, batch=benchmark.batch) for row in rows],
+    }
+
+
+def _write_raw(folder: Path, rows: "Sequence[Row]", splits: "Mapping[str, PictureSet]") -> None:
+    from netwright.deployment.latency import write_latencies
+    from netwright.evaluation.detections import write_detections
+
+    write_detections(
+        folder / "detections.parquet",
+        (
+            (row.entry.name, row.runtime_name, split, picture, found)
+            for row in rows
+            for split, detections in row.found.items()
+            for picture, found in zip(splits[split].names, detections, strict=True)
+        ),
+    )
+    samples = {(row.entry.name, row.runtime_name): row.samples for row in rows if row.samples is not None}
+    write_latencies(folder / "latencies.parquet", samples)
+
+
+def _write_page(
+    path: Path,
+    report: Mapping[str, Any],
+    rows: "Sequence[Row]",
+    test: "PictureSet",
+    benchmark: Benchmark,
+    *,
+    models: Mapping[str, Path],
+    data: Path,
+) -> None:
+    from netwright.reporting.benchmark_page import write_benchmark_page
+    from netwright.reporting.curves import read_history
+
+    histories = {folder.name: folder / "history.csv" for folder in models.values()}
+    write_benchmark_page(
+        path,
+        report=report,
+        histories={name: read_history(file) for name, file in histories.items() if file.is_file()},
+        gallery=_gallery(rows, test, benchmark, data),
+        classes=test.classes,
+    )
+
+
+def _gallery(rows: "Sequence[Row]", test: "PictureSet", benchmark: Benchmark, data: Path) -> "list[GalleryPicture]":
+    """The first test pictures, as they are in the dataset, with what the deployed row found."""
+    from itertools import islice
+
+    from netwright.artifacts.dataset import read_records
+    from netwright.data.preprocess import decode_picture
+    from netwright.reporting.gallery import GalleryPicture
+
+    deployed = next((row for row in rows if row.name == benchmark.deployed), None)
+    if deployed is None or "test" not in deployed.found:
+        return []
+    return [
+        GalleryPicture(
+            name=record.name,
+            pixels=decode_picture(record.image),
+            boxes=record.boxes,
+            labels=record.labels,
+            detections=deployed.found["test"][test.names.index(record.name)],
+        )
+        for record in islice(read_records(data, "test"), benchmark.gallery_images)
+    ]
+
+
+@stage("benchmark")
+def main(settings: Settings, host: Host) -> None:
+    """Hydra entrypoint."""
+    run(
+        settings.benchmark,
+        settings.nms,
+        data=paths.CONVERTED,
+        exports=paths.EXPORTS,
+        models={"trained": paths.TRAINED, "pruned": paths.PRUNED, "quantized": paths.QUANTIZED},
+        machine=paths.MACHINE,
+        target=paths.REPORTS,
+        engines=Path("engines"),
+        scratch=host.scratch,
+        device=host.device,
+    )
+
+
+if __name__ == "__main__":
+    main()
