@@ -27,7 +27,8 @@ def write_benchmark_page(
 
     ``report`` is benchmark.json as read: ``rows``, ``deployed`` and ``baseline`` (each ``export@runtime``) and,
     where measured, ``comparison`` (see ``headlines``). A number that a row lacks is shown as a dash. ``histories``
-    maps stage names, in the order they ran, to their epochs (``read_history``); ``gallery`` holds pictures with the
+    maps model names (trained, pruned, quantized), in the order they were made, to the epochs of their training
+    (``read_history``); ``gallery`` holds pictures with the
     deployed export's detections, whose labels index ``classes``.
     """
     rows = [_row(row, report) for row in report["rows"]]
@@ -141,13 +142,13 @@ def _dataset_name(report: Mapping[str, Any]) -> str:
 
 
 def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the report says of its circumstances: its scalars, and one level of its objects."""
-    facts: list[tuple[str, str]] = []
-    for key, value in report.items():
-        if key in ("rows", "deployed", "baseline", "comparison", "pruning", "version"):
-            continue
-        if isinstance(value, Mapping):
-            facts += [(f"{key}: {name}", str(inner)) for name, inner in value.items() if not isinstance(inner, Mapping)]
-        elif value is not None and not isinstance(value, list):
-            facts.append((key, str(value)))
-    return facts
+    """What the report says of its circumstances, leaf by leaf."""
+    told = ("rows", "deployed", "baseline", "comparison", "pruning", "version")
+    return [fact for key, value in report.items() if key not in told for fact in _leaves(str(key), value)]
+
+
+def _leaves(name: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        return [leaf for key, inner in value.items() for leaf in _leaves(f"{name}: {key}", inner)]
+    text = ", ".join(str(entry) for entry in value) if isinstance(value, list | tuple) else str(value)
+    return [(name, text)] if value not in (None, [], "") else []

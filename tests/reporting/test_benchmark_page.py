@@ -78,8 +78,8 @@ HISTORIES = {
         {"epoch": 2.0, "loss": 2.0},
         {"epoch": 3.0, "map50_95": 0.6},
     ],
-    "prune": [{"epoch": 1.0, "loss": 2.5, "map50_95": 0.5}],
-    "qat": [],
+    "pruned": [{"epoch": 1.0, "loss": 2.5, "map50_95": 0.5}],
+    "quantized": [],
 }
 
 
