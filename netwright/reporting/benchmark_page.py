@@ -10,7 +10,7 @@ from netwright.reporting.gallery import GalleryPicture, draw_gallery
 from netwright.reporting.headlines import headlines
 from netwright.reporting.page import write_page
 from netwright.reporting.scatter import Point, lay_out_scatter
-from netwright.reporting.units import amount, decimals, significant
+from netwright.reporting.units import amount, decimals, signed, significant
 
 MODELS = ("trained", "pruned", "quantized")
 
@@ -86,10 +86,21 @@ def _row(row: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
         "params": row.get("params"),
         "macs": row.get("macs"),
         "parity": parity.get("status") or "not_run",
-        "parity_note": "\n".join(f"{key}: {value}" for key, value in parity.items() if key != "status"),
+        "parity_note": _parity_note(parity),
         "disturbed": bool(row.get("disturbed")),
         "role": "deployed" if name == report.get("deployed") else "baseline" if name == report.get("baseline") else "",
     }
+
+
+def _parity_note(parity: Mapping[str, Any]) -> str:
+    lines = [parity["reason"]] if parity.get("reason") else []
+    if parity.get("reference"):
+        lines.append(f"reference: {parity['reference']}")
+    if parity.get("matched") is not None:
+        lines.append(f"{100 * parity['matched']:.1f} % of the reference's detections found again")
+    if parity.get("points_val") is not None:
+        lines.append(f"{signed(parity['points_val'], 2)} points of mAP50-95 on val")
+    return "\n".join(lines)
 
 
 def _not_run(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -38,7 +38,13 @@ def row(export: str, runtime: str, score: float, milliseconds: float, **other: A
         "size_bytes": 2_000_000,
         "params": 1_500_000,
         "macs": 500_000_000,
-        "parity": {"status": "passed", "reference": "torch"},
+        "parity": {
+            "status": "passed",
+            "reason": "agrees",
+            "reference": "torch network",
+            "matched": 0.985,
+            "points_val": -0.02,
+        },
     } | other
 
 
@@ -125,6 +131,12 @@ def test_page_shows_headlines_rows_and_reasons(page: Path) -> None:
     assert "ran out of <memory>" in words
     assert "−0.6" in words  # both classes lose 0.6 points
     assert "a<b>.jpg: 2 true boxes" in words
+
+
+def test_parity_verdicts_tell_what_they_rest_on(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert "98.5 % of the reference&#39;s detections found again\n−0.02 points of mAP50-95 on val" in text
+    assert "2 of 2 comparisons with their reference agree" in text
 
 
 def test_foreign_text_is_escaped(page: Path) -> None:
