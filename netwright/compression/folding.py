@@ -22,7 +22,8 @@ def fold_batch_norms(network: Detector) -> Detector:
         conv, norm = folded.get_submodule(conv_name), folded.get_submodule(norm_name)
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
-        _replace(folded, conv_name, fuse_conv_bn_eval(conv, norm))
+        fused = fuse_conv_bn_eval(conv, norm).requires_grad_()  # a new bias would be frozen like the one that was not
+        _replace(folded, conv_name, fused)
         _replace(folded, norm_name, _rest_of(norm))
     folded.architecture = replace(folded.architecture, folded=True)
     return folded
