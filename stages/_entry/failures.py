@@ -17,6 +17,7 @@ _SURROUNDINGS = {
     errno.ENOTDIR,
     errno.EISDIR,
 }
+_NO_ROOM = {errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 _FULL = os.strerror(errno.ENOSPC)
 INTERRUPTED = 130
 
@@ -52,7 +53,7 @@ def explained(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
         place = f" {error.filename}" if error.filename else ""
-        return f"cannot write or read{place}: {error.strerror or error}"
+        return f"cannot {'write' if error.errno in _NO_ROOM else 'use'}{place}: {error.strerror or error}"
     if _FULL in str(error):  # Parquet, safetensors and ONNX writers have exceptions of their own
         return f"cannot write: {_FULL} ({error})"
     if type(error).__module__.partition(".")[0] in {"hydra", "omegaconf", "yaml"}:
