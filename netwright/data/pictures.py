@@ -59,5 +59,3 @@ def load_pictures(folder: Path, split: str, spec: InputSpec, limit: int | None =
         labels=tuple(record.labels for record in records),
         classes=manifest.classes,
     )
-
-

@@ -24,13 +24,15 @@ class Geometry:
     def to_input(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes (N, 4) xyxy in picture pixels to input pixels."""
         scale, pad = self._vectors()
-        return (boxes * scale + pad).astype(np.float32)
+        moved: NDArray[np.float32] = (boxes * scale + pad).astype(np.float32)
+        return moved
 
     def to_picture(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes (N, 4) xyxy in input pixels to picture pixels, clipped to the picture."""
         scale, pad = self._vectors()
         limits = np.array([self.width, self.height] * 2, dtype=np.float32)
-        return np.clip((boxes - pad) / scale, 0, limits).astype(np.float32)
+        moved: NDArray[np.float32] = np.clip((boxes - pad) / scale, 0, limits).astype(np.float32)
+        return moved
 
     def _vectors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         scale = np.array([self.scale_x, self.scale_y] * 2, dtype=np.float32)

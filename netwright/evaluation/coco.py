@@ -36,6 +36,7 @@ def coco_accuracy(pictures: PictureSet, detections: Sequence[Detections]) -> Acc
         evaluation = COCOeval(truth, truth.load_res(found), "bbox")
         evaluation.run()
     # precision: (IoU thresholds, recall points, classes, areas, detections per image); -1 where a class has no truth
+    assert evaluation.eval is not None
     precision = np.asarray(evaluation.eval["precision"])[:, :, :, 0, -1]
     classes = {pictures.classes[index]: index for index in range(len(pictures.classes))}
     known = {name: index for name, index in classes.items() if (precision[:, :, index] > -1).any()}

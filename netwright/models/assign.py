@@ -30,8 +30,10 @@ class Truth:
 
 @dataclass(frozen=True)
 class Assignment:
-    """``strength`` (B, A) 0..1 is the objectness target, 0 off ``positive`` (B, A); there ``labels`` (B, A) and
-    ``boxes`` (B, A, 4) are the targets."""
+    """Targets: ``strength`` (B, A) 0..1 of objectness, 0 where ``positive`` (B, A) is False.
+
+    ``labels`` (B, A) and ``boxes`` (B, A, 4) mean something where ``positive`` is True.
+    """
 
     strength: Tensor
     labels: Tensor

@@ -2,8 +2,9 @@
 
 import timm
 import torch
-from timm.layers import Conv2dSame
-from torch import Tensor, nn
+from timm.layers.conv2d_same import Conv2dSame
+from timm.models._features import FeatureInfo
+from torch import Tensor, fx, nn
 
 from netwright.errors import UserError
 from netwright.types import InputSpec
@@ -44,9 +45,40 @@ def build_backbone(name: str, levels: tuple[int, ...], spec: InputSpec) -> Backb
     body = timm.create_model(
         name, pretrained=False, features_only=True, out_indices=tuple(strides[stride] for stride in levels)
     )
-    channels = tuple(body.feature_info.channels())
+    channels = tuple(_feature_info(body).channels())
     make_padding_static(body, spec.height, spec.width)
+    drop_unread_layers(body)
     return Backbone(body, channels)
+
+
+class _LayerTracer(fx.Tracer):
+    """Takes batch norms whole, timm's with their activation too."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
+
+
+def drop_unread_layers(body: nn.Module) -> None:
+    """Replace in place, by nothing, the layers that no feature map depends on: timm keeps some behind the last one.
+
+    They would run, count and never learn. A body that torch.fx cannot trace is left as it is.
+    """
+    try:
+        traced = fx.GraphModule(body, _LayerTracer().trace(body))
+    except (fx.proxy.TraceError, TypeError):
+        return
+    called = {str(node.target) for node in traced.graph.nodes if node.op == "call_module"}
+    traced.graph.eliminate_dead_code()
+    read = {str(node.target) for node in traced.graph.nodes if node.op == "call_module"}
+    for name in called - read:
+        parent, _, child = name.rpartition(".")
+        setattr(body.get_submodule(parent), child, nn.Identity())
+
+
+def _feature_info(body: nn.Module) -> FeatureInfo:
+    info = body.feature_info
+    assert isinstance(info, FeatureInfo)
+    return info
 
 
 def make_padding_static(body: nn.Module, height: int, width: int) -> None:
@@ -101,7 +133,9 @@ def _strides(name: str) -> dict[int, int]:
         raise UserError(f"model.backbone asks for {name!r}, timm has no such model: try {close}")
     try:
         with torch.device("meta"):
-            info = timm.create_model(name, pretrained=False, features_only=True).feature_info
+            info = _feature_info(timm.create_model(name, pretrained=False, features_only=True))
     except (RuntimeError, AttributeError, ValueError) as error:
-        raise UserError(f"model.backbone {name!r} gives no feature maps ({error}): choose a convolutional model") from None
+        raise UserError(
+            f"model.backbone {name!r} gives no feature maps ({error}): choose a convolutional model"
+        ) from None
     return {reduction: index for index, reduction in zip(info.out_indices, info.reduction(), strict=True)}

@@ -17,8 +17,11 @@ from netwright.types import Architecture, InputSpec
 
 @dataclass(frozen=True)
 class RawPredictions:
-    """What the losses need: class logits (B, A, C), objectness logits (B, A, 1), and positive distances (B, A, 4)
-    in units of the stride."""
+    """What the losses need.
+
+    ``logits`` (B, A, C) of the classes, ``objectness`` logits (B, A, 1), ``distances`` (B, A, 4) to the box's sides,
+    positive, in units of the stride.
+    """
 
     logits: Tensor
     objectness: Tensor

@@ -26,11 +26,9 @@ class Head(nn.Module):
         self.class_logits = nn.ModuleList(nn.Conv2d(channels, classes, 1) for _ in range(levels))
         self.objectness = nn.ModuleList(nn.Conv2d(channels, 1, 1) for _ in range(levels))
         self.reach = nn.ModuleList(nn.Conv2d(channels, 4, 1) for _ in range(levels))
-        for layer in (*self.class_logits, *self.objectness, *self.reach):
-            nn.init.normal_(layer.weight, std=0.01)
-        for first, layers in ((0.0, self.class_logits), (_logit(PRIOR), self.objectness), (FIRST_LOG, self.reach)):
-            for layer in layers:
-                nn.init.constant_(layer.bias, first)
+        _start(self.class_logits, 0.0)
+        _start(self.objectness, math.log(PRIOR / (1 - PRIOR)))
+        _start(self.reach, FIRST_LOG)
 
     def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Maps (B, channels, H_i, W_i) to class logits (B, A, C), objectness logits (B, A, 1) and distances.
@@ -51,5 +49,10 @@ def _cells(levels: list[Tensor]) -> Tensor:
     return torch.cat(levels, 2).transpose(1, 2)
 
 
-def _logit(probability: float) -> float:
-    return math.log(probability / (1 - probability))
+def _start(layers: nn.ModuleList, bias: float) -> None:
+    """Small weights, so that at first every cell says what ``bias`` says."""
+    for layer in layers:
+        assert isinstance(layer, nn.Conv2d)
+        assert layer.bias is not None
+        nn.init.normal_(layer.weight, std=0.01)
+        nn.init.constant_(layer.bias, bias)

@@ -39,21 +39,22 @@ def fit(
     """
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
-    network.to(device, memory_format=torch.channels_last)
+    network.to(torch.device(device)).to(memory_format=torch.channels_last)
     average = MovingAverage(network, recipe.ema_decay)
     best, best_epoch, best_tensors = (start.map50_95 if start else -1.0), 0, average.copy()
     history: list[EpochMetrics] = []
     for metrics in _epochs(network, pictures, average, recipe, device):
+        line = metrics
         if _is_scored(metrics.epoch, recipe):
             trained, tensors = _tensors(network), average.copy()
             network.load_state_dict(tensors)
             accuracy = score(network)
             network.load_state_dict(trained)
-            metrics = replace(metrics, map50_95=accuracy.map50_95, map50=accuracy.map50)
+            line = replace(metrics, map50_95=accuracy.map50_95, map50=accuracy.map50)
             if accuracy.map50_95 > best:
                 best, best_epoch, best_tensors = accuracy.map50_95, metrics.epoch, tensors
-        history.append(metrics)
-        on_epoch(metrics)
+        history.append(line)
+        on_epoch(line)
         if recipe.patience and metrics.epoch - best_epoch >= recipe.patience:
             break
     network.load_state_dict(best_tensors)
@@ -75,13 +76,11 @@ def _epochs(
     generator = torch.Generator().manual_seed(recipe.seed)
     steps = math.ceil(len(pictures) / recipe.batch_size)
     optimizer = build_optimizer(network, learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = build_schedule(
-        optimizer, steps=steps * recipe.epochs, warmup_steps=round(steps * recipe.warmup_epochs)
-    )
+    schedule = build_schedule(optimizer, steps=steps * recipe.epochs, warmup_steps=round(steps * recipe.warmup_epochs))
     for epoch in range(1, recipe.epochs + 1):
         began = time.perf_counter()
         network.train()
-        sums, rate = torch.zeros(4), schedule.get_last_lr()[0]
+        sums, rate = torch.zeros(4), float(schedule.get_last_lr()[0])
         batches = training_batches(
             pictures, batch_size=recipe.batch_size, policy=recipe.augment, generator=generator, device=device
         )

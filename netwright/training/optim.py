@@ -16,7 +16,7 @@ def build_optimizer(network: nn.Module, *, learning_rate: float, weight_decay: f
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate)
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=True)
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, *, steps: int, warmup_steps: int) -> LambdaLR:

@@ -1,0 +1,56 @@
+"""The one NMS: suppression per class, thresholds, limits, boxes in picture pixels."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from netwright.data.preprocess import fit_geometry
+from netwright.evaluation.detections import Detections, read_detections, write_detections
+from netwright.evaluation.postprocess import postprocess
+from netwright.types import InputSpec, NmsPolicy
+
+GEOMETRY = fit_geometry(128, 128, InputSpec(height=64, width=64))
+BOXES = torch.tensor([[10.0, 10, 30, 30], [11, 11, 31, 31], [40, 40, 60, 60]])
+
+
+def test_the_weaker_of_two_overlapping_boxes_of_a_class_goes() -> None:
+    scores = torch.tensor([[0.9, 0.0], [0.8, 0.0], [0.7, 0.0]])
+    found = postprocess(BOXES, scores, GEOMETRY, NmsPolicy(score_threshold=0.1, iou_threshold=0.5))
+    assert found.scores.tolist() == [np.float32(0.9), np.float32(0.7)]
+    assert found.boxes.tolist() == [[20, 20, 60, 60], [80, 80, 120, 120]]
+
+
+def test_overlapping_boxes_of_two_classes_both_stay() -> None:
+    scores = torch.tensor([[0.9, 0.0], [0.0, 0.8], [0.0, 0.0]])
+    found = postprocess(BOXES, scores, GEOMETRY, NmsPolicy(score_threshold=0.1, iou_threshold=0.5))
+    assert found.labels.tolist() == [0, 1]
+
+
+def test_a_box_may_be_found_in_several_classes() -> None:
+    found = postprocess(BOXES[:1], torch.tensor([[0.6, 0.4]]), GEOMETRY, NmsPolicy(score_threshold=0.1))
+    assert found.labels.tolist() == [0, 1]
+
+
+def test_scores_at_or_below_the_threshold_are_left_out() -> None:
+    found = postprocess(BOXES, torch.tensor([[0.5], [0.2], [0.6]]), GEOMETRY, NmsPolicy(score_threshold=0.5))
+    assert len(found.scores) == 1
+
+
+def test_only_the_best_are_kept_when_there_are_too_many() -> None:
+    boxes = torch.arange(20.0)[:, None] * 3 + torch.tensor([0.0, 0, 2, 2])
+    found = postprocess(boxes, torch.linspace(0.1, 0.9, 20)[:, None], GEOMETRY, NmsPolicy(max_detections=5))
+    assert len(found.scores) == 5
+    assert found.scores.min() > 0.7
+
+
+def test_detections_survive_the_file(tmp_path: Path) -> None:
+    found = Detections(np.array([[1, 2, 3, 4.5]], np.float32), np.array([0.25], np.float32), np.array([3], np.int64))
+    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    rows = [("trained_fp32", "torch", "val", "a", found), ("trained_fp32", "torch", "val", "b", nothing)]
+    write_detections(tmp_path / "detections.parquet", rows)
+    back = read_detections(tmp_path / "detections.parquet")
+    assert [row[:4] for row in back] == [row[:4] for row in rows]
+    assert np.array_equal(back[0][4].boxes, found.boxes)
+    assert back[0][4].scores.tolist() == [0.25]
+    assert back[1][4].boxes.shape == (0, 4)

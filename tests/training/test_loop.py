@@ -1,0 +1,183 @@
+"""Training: it learns, repeats bit for bit, keeps the best weights, stops in time, refuses a loss that is no number."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from netwright.data.pictures import PictureSet
+from netwright.data.preprocess import fit_picture
+from netwright.errors import UserError
+from netwright.evaluation.coco import Accuracy
+from netwright.evaluation.detect import score_network
+from netwright.models.build import build_network
+from netwright.models.detector import Detector
+from netwright.training.ema import RAMP_STEPS, MovingAverage
+from netwright.training.loop import fit
+from netwright.training.optim import FINAL_SHARE, build_optimizer, build_schedule
+from netwright.training.recipe import EpochMetrics, Recipe
+from netwright.types import Architecture, AugmentPolicy, InputSpec, NmsPolicy
+
+SPEC = InputSpec(height=64, width=64)
+RECIPE = Recipe(
+    epochs=2,
+    batch_size=4,
+    learning_rate=3e-3,
+    weight_decay=0.01,
+    warmup_epochs=0.5,
+    ema_decay=0.9,
+    clip_norm=10.0,
+    precision="fp32",
+    threads=1,
+    seed=3,
+    patience=0,
+    validate_every=1,
+    augment=AugmentPolicy(scale=(1.0, 1.0), translate=0.0, mosaic=0.0),
+)
+
+
+def _pictures(count: int) -> PictureSet:
+    """Red or green blocks on grey: two classes that anything can learn."""
+    rng = np.random.default_rng(0)
+    pixels, boxes, labels = [], [], []
+    for _ in range(count):
+        picture = np.full((64, 64, 3), 90, dtype=np.uint8)
+        x, y = rng.integers(4, 30, 2)
+        label = int(rng.integers(0, 2))
+        picture[y : y + 26, x : x + 26, label] = 240
+        pixels.append(fit_picture(picture, SPEC))
+        boxes.append(np.array([[x, y, x + 26, y + 26]], dtype=np.float32))
+        labels.append(np.array([label], dtype=np.int64))
+    return PictureSet(
+        names=tuple(str(index) for index in range(count)),
+        pixels=np.stack([row for row, _ in pixels]),
+        geometries=tuple(geometry for _, geometry in pixels),
+        boxes=tuple(boxes),
+        labels=tuple(labels),
+        classes=("red", "green"),
+    )
+
+
+def _network() -> Detector:
+    torch.manual_seed(0)
+    architecture = Architecture(
+        builder="detector",
+        backbone="test_resnet",
+        levels=(8, 16),
+        neck_channels=16,
+        classes=("red", "green"),
+        input=SPEC,
+    )
+    return build_network(architecture)
+
+
+def _constant(value: float) -> Accuracy:
+    return Accuracy(map50_95=value, map50=value, per_class={}, per_class50={})
+
+
+def test_training_finds_the_blocks() -> None:
+    pictures, network = _pictures(24), _network()
+    lines: list[EpochMetrics] = []
+    result = fit(
+        network,
+        pictures,
+        recipe=replace(RECIPE, epochs=12, validate_every=4),
+        device="cpu",
+        score=lambda candidate: score_network(candidate, pictures, NmsPolicy(), batch_size=8, device="cpu"),
+        on_epoch=lines.append,
+    )
+    assert list(result.history) == lines
+    assert [line.epoch for line in lines if line.map50 is not None] == [4, 8, 12]
+    assert lines[-1].loss < lines[0].loss / 2
+    assert score_network(network, pictures, NmsPolicy(), batch_size=8, device="cpu").map50 > 0.8
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    outcomes = []
+    for _ in range(2):
+        network = _network()
+        fit(network, _pictures(8), recipe=RECIPE, device="cpu", score=lambda _: _constant(0.1), on_epoch=lambda _: None)
+        outcomes.append(network.state_dict())
+    assert all(torch.equal(outcomes[0][name], outcomes[1][name]) for name in outcomes[0])
+
+
+def test_the_best_epochs_weights_are_kept() -> None:
+    scores, seen = iter([0.1, 0.6, 0.3]), []
+
+    def score(candidate: torch.nn.Module) -> Accuracy:
+        seen.append({name: tensor.clone() for name, tensor in candidate.state_dict().items()})
+        return _constant(next(scores))
+
+    network = _network()
+    recipe = replace(RECIPE, epochs=3)
+    result = fit(network, _pictures(8), recipe=recipe, device="cpu", score=score, on_epoch=lambda _: None)
+    assert result.best_epoch == 2
+    assert all(torch.equal(tensor, seen[1][name]) for name, tensor in network.state_dict().items())
+
+
+def test_the_first_weights_stay_when_no_epoch_beats_them() -> None:
+    network = _network()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    result = fit(
+        network,
+        _pictures(8),
+        recipe=RECIPE,
+        device="cpu",
+        score=lambda _: _constant(0.4),
+        on_epoch=lambda _: None,
+        start=_constant(0.5),
+    )
+    assert result.best_epoch == 0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_training_stops_when_patience_ends() -> None:
+    result = fit(
+        _network(),
+        _pictures(4),
+        recipe=replace(RECIPE, epochs=9, patience=2),
+        device="cpu",
+        score=lambda _: _constant(0.2),
+        on_epoch=lambda _: None,
+    )
+    assert len(result.history) == 3
+
+
+def test_a_loss_that_is_no_number_names_its_step() -> None:
+    network = _network()
+    torch.nn.init.constant_(network.head.reach[0].bias, float("nan"))
+    with pytest.raises(UserError, match="step 1 of epoch 1"):
+        fit(network, _pictures(4), recipe=RECIPE, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None)
+
+
+def test_schedule_warms_up_and_falls_along_a_cosine() -> None:
+    optimizer = build_optimizer(torch.nn.Linear(2, 2), learning_rate=1.0, weight_decay=0.1)
+    schedule = build_schedule(optimizer, steps=14, warmup_steps=4)
+    rates = []
+    for _ in range(14):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
+    assert rates[9] == pytest.approx(FINAL_SHARE + (1 - FINAL_SHARE) / 2)
+    assert schedule.get_last_lr()[0] == pytest.approx(FINAL_SHARE)
+
+
+def test_biases_and_norms_are_not_decayed() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    groups = build_optimizer(network, learning_rate=1.0, weight_decay=0.1).param_groups
+    assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(1, 0.1), (3, 0.0)]
+
+
+def test_moving_average_equals_its_formula_in_float64() -> None:
+    layer = torch.nn.Linear(3, 2)
+    average = MovingAverage(layer, 0.9)
+    expected = layer.weight.detach().double().clone()
+    for step in range(1, 6):
+        with torch.no_grad():
+            layer.weight.add_(step)
+        average.update(layer)
+        decay = 0.9 * (1 - np.exp(-step / RAMP_STEPS))
+        expected = decay * expected + (1 - decay) * layer.weight.detach().double()
+    torch.testing.assert_close(average.copy()["weight"].double(), expected, rtol=1e-5, atol=1e-6)
