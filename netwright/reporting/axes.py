@@ -32,6 +32,13 @@ def linear_ticks(low: float, high: float, count: int) -> list[float]:
     return [round(index * step, 10) for index in range(first, last + 1)]
 
 
+def tick_texts(ticks: list[float], least: int) -> list[str]:
+    """``ticks``, evenly spaced, with as many decimals as tell them apart, and at least ``least``."""
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+    digits = max(least, math.ceil(-math.log10(step) - 1e-6))
+    return [f"{tick:.{digits}f}" for tick in ticks]
+
+
 def log_ticks(low: float, high: float) -> list[float]:
     """1, 2 and 5 times the powers of ten inside ``low..high`` (> 0); only powers where those would crowd."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

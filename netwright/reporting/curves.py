@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from netwright.reporting.axes import Scale, linear_ticks, padded
-from netwright.reporting.units import decimals, significant
+from netwright.reporting.axes import Scale, linear_ticks, padded, tick_texts
 
 History = Sequence[Mapping[str, float]]
 
@@ -63,7 +62,7 @@ def lay_out_curves(histories: Mapping[str, History], column: str, title: str, wi
         height=height,
         frame=frame,
         x_ticks=[(x(tick), f"{tick:.0f}") for tick in linear_ticks(1, total, 6) if tick == int(tick)],
-        y_ticks=[(y(tick), significant(tick, 2) if high >= 1 else decimals(tick, 2)) for tick in ticks],
+        y_ticks=[(y(tick), text) for tick, text in zip(ticks, tick_texts(ticks, 0), strict=True)],
         curves=curves,
     )
 

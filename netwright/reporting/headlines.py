@@ -15,7 +15,7 @@ class Card:
     name: str
     value: str
     note: str
-    tone: str = ""  # good | bad | empty
+    tone: str = ""  # good | bad | empty: neither
 
 
 def headlines(report: Mapping[str, Any]) -> list[Card]:
@@ -58,10 +58,10 @@ def _speed(deployed: Mapping[str, Any], baseline: Mapping[str, Any], comparison:
     note = (
         f"p50 {significant(before)} → {significant(after)} ms, {significant(deployed.get('throughput_ips'))} images/s"
     )
-    low, high = comparison.get("speedup_low"), comparison.get("speedup_high")
-    if low is not None and high is not None:
+    low, high = comparison.get("speedup_low", speedup), comparison.get("speedup_high", speedup)
+    if low < high:
         note += f"; 95 % interval {decimals(low, 2)} to {decimals(high, 2)}"
-    return Card(name="Speedup", value=f"{decimals(speedup, 2)}×", note=note, tone="good" if speedup > 1 else "bad")
+    return Card(name="Speedup", value=f"{decimals(speedup, 2)}×", note=note, tone=_tone(low, high))
 
 
 def _size(deployed: Mapping[str, Any], baseline: Mapping[str, Any]) -> Card:
@@ -79,20 +79,25 @@ def _pruning(pruning: Mapping[str, Mapping[str, float]], runtime: str) -> list[C
         return []
     gain = pruning[chosen]
     note = f"fp32 on {chosen}; 95 % interval {decimals(gain['speedup_low'], 2)} to {decimals(gain['speedup_high'], 2)}"
-    tone = "good" if gain["speedup_low"] > 1 else "bad"
+    tone = _tone(gain["speedup_low"], gain["speedup_high"])
     return [Card(name="Speedup of pruning alone", value=f"{decimals(gain['speedup'], 2)}×", note=note, tone=tone)]
 
 
 def _ratio(name: str, after: float | None, before: float | None, unit: str) -> Card:
     if not after or not before:
         return Card(name=name, value=NOTHING, note="Not measured on both.")
-    tone = "good" if before > after else "bad"
+    tone = _tone(before / after, before / after)
     return Card(
         name=name,
         value=f"{decimals(before / after, 2)}×",
         note=f"{amount(before, unit)} → {amount(after, unit)}",
         tone=tone,
     )
+
+
+def _tone(low: float, high: float) -> str:
+    """Better, worse, or no different from 1 as far as the interval tells."""
+    return "good" if low > 1 else "bad" if high < 1 else ""
 
 
 def _parity(report: Mapping[str, Any]) -> Card:

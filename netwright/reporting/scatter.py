@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netwright.reporting.axes import Scale, linear_ticks, log_ticks, padded
-from netwright.reporting.units import decimals, significant
+from netwright.reporting.axes import Scale, linear_ticks, log_ticks, padded, tick_texts
+from netwright.reporting.units import significant
 
 LETTER = 6.4  # width of a 12 px letter, pixels
 LINE = 14.0
@@ -65,13 +65,12 @@ def lay_out_scatter(points: Sequence[Point], width: int, height: int) -> Scatter
         (x(point.speed), y(point.accuracy), round(radius, 1)) for point, radius in zip(points, radii, strict=True)
     ]
     y_ticks = linear_ticks(*accuracies, 5)
-    digits = 2 if len(y_ticks) > 1 and y_ticks[1] - y_ticks[0] >= 0.0099 else 3
     return Scatter(
         width=width,
         height=height,
         frame=frame,
         x_ticks=[(x(tick), significant(tick, 1)) for tick in log_ticks(*speeds)],
-        y_ticks=[(y(tick), decimals(tick, digits)) for tick in y_ticks],
+        y_ticks=[(y(tick), text) for tick, text in zip(y_ticks, tick_texts(y_ticks, 2), strict=True)],
         bubbles=_labelled(points, places, frame),
     )
 

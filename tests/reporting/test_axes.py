@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwright.reporting.axes import Scale, linear_ticks, log_ticks, padded
+from netwright.reporting.axes import Scale, linear_ticks, log_ticks, padded, tick_texts
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 10))
@@ -20,6 +20,8 @@ def test_linear_ticks_lie_inside_and_are_evenly_spaced(low: float, span: float, 
 
 def test_known_ticks() -> None:
     assert linear_ticks(0.0, 1.0, 5) == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert tick_texts([0.725, 0.730], 2) == ["0.725", "0.730"]
+    assert tick_texts([1.0, 2.0], 0) == ["1", "2"]
     assert log_ticks(9, 210) == [10, 20, 50, 100, 200]
 
 
