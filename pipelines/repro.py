@@ -65,7 +65,9 @@ def _record(project: Path) -> None:
     try:
         from pipelines.record import record
 
-        record(project)
+        run = record(project)
+        if run is not None:
+            print(f"record: MLflow run {run} (make ui shows it)", flush=True)
     except Exception as error:  # noqa: BLE001 whatever a store, its driver or the network raise
         reason = str(error).strip() or type(error).__name__
         complain("record", f"not recorded ({reason}); the results are kept: python -m pipelines.record does it later")

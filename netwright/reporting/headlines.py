@@ -78,9 +78,9 @@ def _pruning(pruning: Mapping[str, Mapping[str, float]], runtime: str) -> list[C
     if chosen is None:
         return []
     gain = pruning[chosen]
-    note = f"fp32 on {chosen}; 95 % interval {decimals(gain['speedup_low'], 2)} to {decimals(gain['speedup_high'], 2)}"
+    note = f"speedup in fp32 on {chosen}; 95 % interval {decimals(gain['speedup_low'], 2)} to {decimals(gain['speedup_high'], 2)}"
     tone = _tone(gain["speedup_low"], gain["speedup_high"])
-    return [Card(name="Speedup of pruning alone", value=f"{decimals(gain['speedup'], 2)}×", note=note, tone=tone)]
+    return [Card(name="Pruning alone", value=f"{decimals(gain['speedup'], 2)}×", note=note, tone=tone)]
 
 
 def _ratio(name: str, after: float | None, before: float | None, unit: str) -> Card:

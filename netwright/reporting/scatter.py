@@ -53,7 +53,7 @@ def lay_out_scatter(points: Sequence[Point], width: int, height: int) -> Scatter
     """Place ``points`` on a logarithmic speed axis and a linear accuracy axis. None where there is no point."""
     if not points:
         return None
-    frame: Box = (52.0, 14.0, width - 16.0, height - 46.0)
+    frame: Box = (60.0, 14.0, width - 16.0, height - 46.0)
     speeds = padded([point.speed for point in points], 0.12, log=True)
     accuracies = padded([point.accuracy for point in points], 0.18)
     x = Scale(low=speeds[0], high=speeds[1], start=frame[0], end=frame[2], log=True)
