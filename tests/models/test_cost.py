@@ -64,3 +64,26 @@ def test_resnet18_backbone_matches_the_published_count():
 
 def _is_output(layer: nn.Module) -> bool:
     return isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1)
+
+
+def test_layers_behind_the_last_level_are_not_there():
+    def cost(levels):
+        architecture = Architecture(
+            builder="detector",
+            backbone="mobilenetv4_conv_small",
+            levels=levels,
+            neck_channels=16,
+            classes=("a",),
+            input=InputSpec(height=64, width=64),
+        )
+        return build_network(architecture)
+
+    short, whole = cost((8, 16)), cost((8, 16, 32))
+    dead = [
+        name
+        for name, module in whole.backbone.named_modules()
+        if name.startswith("body.blocks.3.") and list(module.parameters(recurse=False))
+    ]
+    assert dead
+    assert not [name for name, _ in short.backbone.named_parameters() if name.startswith("body.blocks.3.")]
+    assert parameters_of(short) < parameters_of(whole) / 2
