@@ -67,8 +67,14 @@ def open_store(project: Path) -> Iterator["MlflowClient"]:
         except UserError:
             raise
         except Exception as error:
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise UserError(f"MLflow store {without_secrets(uri)} cannot be used ({reason[:300]})") from error
+            raise UserError(f"MLflow store {without_secrets(uri)} cannot be used ({_root_cause(error)})") from error
+
+
+def _root_cause(error: BaseException) -> str:
+    """The first line of what failed at the bottom, such as ``Connection refused``: clients wrap it four times over."""
+    while (below := error.__cause__ or error.__context__) is not None:
+        error = below
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
 
 
 @contextlib.contextmanager

@@ -78,8 +78,9 @@ def _pruning(pruning: Mapping[str, Mapping[str, float]], runtime: str) -> list[C
     if chosen is None:
         return []
     gain = pruning[chosen]
-    note = f"speedup in fp32 on {chosen}; 95 % interval {decimals(gain['speedup_low'], 2)} to {decimals(gain['speedup_high'], 2)}"
-    tone = _tone(gain["speedup_low"], gain["speedup_high"])
+    low, high = gain["speedup_low"], gain["speedup_high"]
+    note = f"speedup in fp32 on {chosen}; 95 % interval {decimals(low, 2)} to {decimals(high, 2)}"
+    tone = _tone(low, high)
     return [Card(name="Pruning alone", value=f"{decimals(gain['speedup'], 2)}×", note=note, tone=tone)]
 
 
