@@ -56,7 +56,8 @@ clean: ## remove .venv (results and caches stay)
 $(READY):
 	@test -n "$(PYTHON)" || { echo "make: python3 is missing: install Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "make: Python 3.11 or newer is needed, found " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")'
-	@test -x $(BIN)/pip || { echo "make: creating .venv"; $(PYTHON) -m venv --clear .venv; }
+	@test -x $(BIN)/python || { echo "make: creating .venv"; $(PYTHON) -m venv .venv; }
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip > /dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || echo "make: no uv, so pip installs (slower)"
 	@echo "make: installing requirements.lock"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock || \
