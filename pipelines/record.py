@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KEY = "netwright.key"
 KIND = "netwright.kind"
 PARENT = "mlflow.parentRunId"
-_TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages open on runs, not on traces
+_TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # as MLflow's pages call it
 _METRICS, _PARAMS = 1000, 100  # what one log_batch call may hold
 _LONGEST_PARAM = 6000
 

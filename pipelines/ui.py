@@ -13,6 +13,7 @@ from pipelines.store import SURROUNDINGS, artifact_location, is_remote, open_sto
 from stages._entry.failures import guarded
 
 HOST = "127.0.0.1"
+PAGE = "#/experiments?workflowType=machine_learning"  # MLflow otherwise opens on pages about language models
 
 
 def serve(project: Path, port: int) -> int:
@@ -30,7 +31,7 @@ def serve(project: Path, port: int) -> int:
     command += ["--backend-store-uri", uri, "--default-artifact-root", artifact_location(project, uri) or ""]
     environment = {**SURROUNDINGS, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     server = subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.DEVNULL)
-    print(f"ui: http://{HOST}:{port} (Ctrl-C ends it)", flush=True)
+    print(f"ui: http://{HOST}:{port}/{PAGE} (Ctrl-C ends it)", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:
         return server.wait()

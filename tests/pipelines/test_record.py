@@ -84,11 +84,17 @@ def runs(client: "MlflowClient", kind: str) -> list["Run"]:
     return found
 
 
-def test_a_result_becomes_one_run_with_params_metrics_artifacts_and_tags(project: Path, client: "MlflowClient") -> None:
+@pytest.fixture(scope="module")
+def first(project: Path) -> str:
+    """The run id of a result for which three stages ran."""
     make_result(project, threshold=0.3)
     note_start(project, "train", "prune", "benchmark")
-    first = record(project)
-    assert first is not None
+    run = record(project)
+    assert run is not None
+    return run
+
+
+def test_a_result_becomes_one_run_with_params_metrics_artifacts_and_tags(client: "MlflowClient", first: str) -> None:
     run = client.get_run(first)
     assert run.info.status == "FINISHED"
     assert run.data.params["train.levels"] == "[8, 16]"
@@ -103,12 +109,12 @@ def test_a_result_becomes_one_run_with_params_metrics_artifacts_and_tags(project
     assert {"reports/index.html", "reports/benchmark.json", "exports/bundle.json", "params.yaml"} <= files
 
 
-def test_stage_runs_hold_the_curves_and_are_children(project: Path, client: "MlflowClient") -> None:
-    (pipeline,) = runs(client, "pipeline")
-    stages = {run.data.tags["stage"]: run for run in runs(client, "stage")}
+def test_stage_runs_hold_the_curves_and_are_children(client: "MlflowClient", first: str) -> None:
+    pipeline = client.get_run(first)
+    children = [run for run in runs(client, "stage") if run.data.tags["mlflow.parentRunId"] == first]
+    stages = {run.data.tags["stage"]: run for run in children}
     assert set(stages) == {"train", "prune"}
     for name, run in stages.items():
-        assert run.data.tags["mlflow.parentRunId"] == pipeline.info.run_id
         assert pipeline.data.tags[f"stage.{name}"] == run.info.run_id
         assert run.info.end_time - run.info.start_time == 9000
     curve = client.get_metric_history(stages["train"].info.run_id, "loss")
@@ -118,25 +124,27 @@ def test_stage_runs_hold_the_curves_and_are_children(project: Path, client: "Mlf
     assert set(stages["train"].data.params) == {"train.epochs", "train.levels", "nms.iou_threshold"}
 
 
-def test_recording_again_changes_nothing(project: Path, client: "MlflowClient") -> None:
+def test_recording_again_changes_nothing(project: Path, client: "MlflowClient", first: str) -> None:
     before = (len(runs(client, "pipeline")), len(runs(client, "stage")))
-    assert record(project) == runs(client, "pipeline")[0].info.run_id
+    make_result(project, threshold=0.3)
+    assert record(project) == first
     assert (len(runs(client, "pipeline")), len(runs(client, "stage"))) == before
 
 
-def test_a_new_threshold_repeats_no_training_run(project: Path, client: "MlflowClient") -> None:
-    first = runs(client, "pipeline")[0]
+def test_a_new_threshold_repeats_no_training_run(project: Path, client: "MlflowClient", first: str) -> None:
+    before = client.get_run(first).data.tags
     make_result(project, threshold=0.2)
     note_start(project, "prune", "benchmark")
     second = record(project)
     assert second is not None
     tags = client.get_run(second).data.tags
-    assert second != first.info.run_id
-    assert tags["stage.train"] == first.data.tags["stage.train"]
-    assert tags["stage.prune"] != first.data.tags["stage.prune"]
+    assert second != first
+    assert tags["stage.train"] == before["stage.train"]
+    assert tags["stage.prune"] != before["stage.prune"]
     assert tags["stages_ran"] == "prune, benchmark"
 
 
+@pytest.mark.usefixtures("first")
 def test_a_result_from_the_cache_alone_is_recorded_as_restored(project: Path, client: "MlflowClient") -> None:
     make_result(project, threshold=0.1)
     restored = record(project)
@@ -144,6 +152,7 @@ def test_a_result_from_the_cache_alone_is_recorded_as_restored(project: Path, cl
     assert client.get_run(restored).data.tags["restored"] == "true"
 
 
+@pytest.mark.usefixtures("first")
 def test_what_an_interrupted_recording_left_is_replaced(project: Path, client: "MlflowClient") -> None:
     make_result(project, threshold=0.05)
     result = read_result(project)
@@ -197,8 +206,9 @@ def test_secrets_of_a_store_address_are_not_printed() -> None:
 
 
 @pytest.mark.slow
-def test_ui_serves_the_recorded_experiments_on_loopback(project: Path, client: "MlflowClient") -> None:
-    assert client.get_experiment_by_name("digits") is not None
+def test_ui_serves_the_recorded_experiments_on_loopback(project: Path) -> None:
+    make_result(project)
+    assert record(project) is not None
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -207,7 +217,7 @@ def test_ui_serves_the_recorded_experiments_on_loopback(project: Path, client: "
     server = subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        assert server.stdout.readline().startswith(f"ui: http://127.0.0.1:{port} ")
+        assert server.stdout.readline().startswith(f"ui: http://127.0.0.1:{port}/")
         names = {entry["name"] for entry in _experiments(port)}
     finally:
         server.terminate()
