@@ -5,6 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from netwright.compression.folding import fold_batch_norms
+from netwright.models.detector import Detector
+
 Layer = nn.Conv2d | nn.Linear
 
 
@@ -27,4 +30,10 @@ def union(statistics: list[Tensor]) -> Tensor:
     return torch.stack(statistics).amax(dim=0)
 
 
-CRITERIA: dict[str, Callable[[Layer], Tensor]] = {"l2": kernel_norms}
+def _as_it_is(network: Detector) -> Detector:
+    return network
+
+
+# The network whose kernels are measured. TAO looks at the kernels alone: behind them, batch norm may scale any channel
+# up or down, so the norms of a folded network say more about what a channel contributes.
+CRITERIA: dict[str, Callable[[Detector], Detector]] = {"l2": _as_it_is, "folded_l2": fold_batch_norms}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from netwright.compression.groups import ChannelGraph, Group
-from netwright.compression.importance import CRITERIA, Layer, normalised_by_maximum, union
+from netwright.compression.importance import CRITERIA, Layer, kernel_norms, normalised_by_maximum, union
 from netwright.errors import UserError
 from netwright.models.build import widths_of
 from netwright.models.cost import Cost, cost_of
@@ -24,7 +24,7 @@ class PrunePolicy:
     """A channel stays when its statistic, 0..1, is above ``threshold``; counts are rounded up to ``granularity``.
 
     At least ``min_filters`` stay (all, where a layer has fewer). ``exclude`` holds glob patterns over layer names.
-    ``criterion`` names the statistic.
+    ``criterion`` names the statistic: ``l2`` is TAO's, ``folded_l2`` measures kernels with batch norm merged in.
     """
 
     threshold: float
@@ -67,10 +67,11 @@ def prune_network(network: Detector, policy: PrunePolicy) -> tuple[Detector, Pru
     pruned = copy.deepcopy(network)
     before = cost_of(pruned)
     graph = ChannelGraph(pruned)
+    measured = CRITERIA[policy.criterion](network)
     rows: list[PrunedLayer] = []
     plan: list[tuple[Group, list[int]]] = []
     for number, group in enumerate(graph.groups(policy.exclude)):
-        statistics = {name: _statistic(pruned, name, policy) for name in group.layers}
+        statistics = {name: _statistic(measured, name) for name in group.layers}
         kept, reason = _decide(group, union(list(statistics.values())), policy)
         plan.append((group, sorted(set(range(group.channels)) - set(kept))))
         rows += [_row(name, number, group, statistic, len(kept), reason) for name, statistic in statistics.items()]
@@ -112,10 +113,10 @@ def _decide(group: Group, statistic: Tensor, policy: PrunePolicy) -> tuple[list[
     return kept, "min_filters and granularity round up to every channel"
 
 
-def _statistic(network: Detector, name: str, policy: PrunePolicy) -> Tensor:
+def _statistic(network: Detector, name: str) -> Tensor:
     layer = network.get_submodule(name)
     assert isinstance(layer, Layer)
-    norms = CRITERIA[policy.criterion](layer).cpu()
+    norms = kernel_norms(layer).cpu()
     if not bool(torch.isfinite(norms).all()):
         raise UserError(f"layer {name} holds weights that are not finite: train the network again before pruning")
     return normalised_by_maximum(norms)

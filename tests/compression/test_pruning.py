@@ -161,6 +161,18 @@ def test_group_with_an_excluded_member_stays_whole(detector):
     assert rows["backbone.body.layer1.1.conv1"].channels_after < 64
 
 
+def test_folded_criterion_measures_what_batch_norm_scales(detector):
+    network = copy.deepcopy(detector("resnet18"))
+    layer, norm = network.head.class_stem[0]._modules["0"], network.head.class_stem[0]._modules["1"]
+    set_norms(layer, [1.0] * 16)
+    with torch.no_grad():
+        norm.running_var.fill_(1)
+        norm.weight.copy_(torch.tensor([0.1] * 6 + [-2.0] * 10))
+    for criterion, kept in (("l2", 16), ("folded_l2", 10)):
+        _, report = prune_network(network, policy(0.2, criterion=criterion))
+        assert next(row for row in report.layers if row.name == "head.class_stem.0.0").channels_after == kept
+
+
 def test_report_counts_kept_and_removed(detector):
     _, report = prune_network(detector("resnet18"), policy(0.9))
     value = pruning_as_dict(report, policy(0.9))
