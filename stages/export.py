@@ -53,7 +53,9 @@ def _files_of(
         return [(f"{model}_fp32", "none", made.model, made.notes)]
     notes = (*made.notes, f"{folded} weights stored as int8, {merged} pads merged")
     unsigned = unsigned_copy(made.model, network.architecture.input)
-    equal = "activations uint8 with zero point 128, outputs equal to the signed file's to the bit"
+    equal = (
+        "activations uint8 with zero point 128 and clipped as integers, outputs equal to the signed file's to the bit"
+    )
     return [
         (f"{model}_int8", "signed", made.model, notes),
         (f"{model}_int8_x86", "unsigned", unsigned, (*notes, equal)),

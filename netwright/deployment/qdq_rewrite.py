@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from netwright.deployment import graph as graphs
+from netwright.deployment.integer_activations import clip_after_quantize
 from netwright.deployment.onnx_export import run_plain, sample_pixels
+from netwright.deployment.quantize_linear import quantize_linear
 from netwright.types import InputSpec
 
 UNSIGNED_SHIFT = 128  # uint8 = int8 + 128, so 128 stands for zero
@@ -34,20 +36,6 @@ def fold_weights(model: onnx.ModelProto) -> int:
         folded += 1
     graphs.drop_unused(model)
     return folded
-
-
-def quantize_linear(
-    values: NDArray[np.generic], scale: NDArray[np.generic], zero: NDArray[np.generic], axis: int
-) -> NDArray[np.generic]:
-    """ONNX's QuantizeLinear: ``saturate(round_half_even(values / scale) + zero)`` in the type of ``zero``."""
-    if scale.ndim == 1 and scale.size > 1:
-        shape = [1] * values.ndim
-        shape[axis] = -1
-        scale, zero = scale.reshape(shape), zero.reshape(shape)
-    limits = np.iinfo(np.dtype(zero.dtype).name)
-    steps = np.rint(values.astype(np.float32) / scale.astype(np.float32))
-    integers: NDArray[np.generic] = np.clip(steps + zero.astype(np.float32), limits.min, limits.max).astype(zero.dtype)
-    return integers
 
 
 def merge_zero_pads(model: onnx.ModelProto) -> int:
@@ -150,10 +138,14 @@ def _shift_zero(model: onnx.ModelProto, node: onnx.NodeProto, values: dict[str, 
 
 
 def unsigned_copy(model: onnx.ModelProto, spec: InputSpec) -> onnx.ModelProto:
-    """A copy of ``model`` with unsigned activations. Raises RuntimeError if one output bit differs."""
+    """A copy of ``model`` for x86: unsigned activations, clipped as integers.
+
+    Raises RuntimeError if one output bit differs.
+    """
     unsigned = onnx.ModelProto()
     unsigned.CopyFrom(model)
     unsigned_activations(unsigned)
+    clip_after_quantize(unsigned)
     pixels = sample_pixels(spec.height, spec.width)
     pairs = zip(run_plain(model, pixels), run_plain(unsigned, pixels), strict=True)
     if not all(np.array_equal(signed, other) for signed, other in pairs):

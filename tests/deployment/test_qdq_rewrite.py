@@ -1,5 +1,8 @@
 """The rewrites make the file smaller and its graph plainer; not one output bit changes."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -7,8 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from netwright.deployment import graph
+from netwright.deployment.integer_activations import clip_after_quantize
 from netwright.deployment.onnx_export import run_plain, sample_pixels
-from netwright.deployment.qdq_rewrite import fold_weights, merge_zero_pads, quantize_linear, unsigned_activations
+from netwright.deployment.qdq_rewrite import fold_weights, merge_zero_pads, unsigned_activations, unsigned_copy
+from netwright.deployment.quantize_linear import quantize_linear
 
 from .conftest import Tiny
 
@@ -84,6 +89,31 @@ def test_all_rewrites_together_are_bit_equal(tiny_int8: Tiny) -> None:
     assert_bit_equal(tiny_int8.model, model)
     unsigned_activations(model)
     assert_bit_equal(tiny_int8.model, model)
+
+
+def test_clipping_integers_is_bit_equal_and_frees_the_convolutions(tiny_int8: Tiny) -> None:
+    model = copy_of(tiny_int8.model)
+    fold_weights(model)
+    unsigned_activations(model)
+    moved = clip_after_quantize(model)
+    assert moved > 30
+    makers = graph.producers(model.graph)
+    quantized = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    assert sum(makers[node.input[0]].op_type == "Conv" for node in quantized if node.input[0] in makers) >= moved
+    assert_bit_equal(tiny_int8.model, model)
+
+
+def test_x86_file_runs_integer_kernels_in_onnxruntime(tiny_int8: Tiny, tmp_path: Path) -> None:
+    from netwright.deployment.runtimes.available import open_runtime
+    from netwright.deployment.runtimes.protocol import Conditions
+
+    model = copy_of(tiny_int8.model)
+    fold_weights(model)
+    merge_zero_pads(model)
+    onnx.save(unsigned_copy(model, tiny_int8.architecture.input), tmp_path / "x86.onnx")
+    source = replace(tiny_int8.source(), onnx=tmp_path / "x86.onnx")
+    facts = open_runtime("onnxruntime", source, Conditions(threads=1)).describe()
+    assert facts.precision_used.startswith("int8")
 
 
 def padded(fill: float, amounts: list[int], extra: onnx.NodeProto | None = None) -> onnx.ModelProto:

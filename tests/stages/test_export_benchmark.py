@@ -254,9 +254,7 @@ def test_exchanged_export_fails_parity(chain: Chain, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["deployed", "baseline"])
 def test_headline_row_that_cannot_be_is_refused_at_once(chain: Chain, key: str, tmp_path: Path) -> None:
-    with pytest.raises(
-        UserError, match=rf"benchmark\.{key} is 'pruned_int4@openvino': it must be one of trained_fp32@"
-    ):
+    with pytest.raises(UserError, match=rf"benchmark\.{key} is .pruned_int4@openvino.: it must be one of"):
         chain.benchmark(replace(SETTINGS, **{key: "pruned_int4@openvino"}), tmp_path)
     assert not list(tmp_path.iterdir())
 
