@@ -31,6 +31,7 @@ def run(
 
     trained = load_network(source)
     policy = PrunePolicy(
+        criterion=prune.criterion,
         threshold=prune.threshold,
         granularity=prune.granularity,
         min_filters=prune.min_filters,

@@ -100,6 +100,7 @@ class Recovery:
 class Prune:
     """conf/prune: TAO's threshold semantics."""
 
+    criterion: Literal["l2", "folded_l2"]  # kernels as they are (TAO's), or with batch norm merged in
     threshold: Share  # a channel stays when its normalised L2 norm is above this
     granularity: Positive  # kept channels are rounded up to a multiple of this
     min_filters: Positive
