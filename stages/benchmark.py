@@ -85,9 +85,8 @@ def _measure(
     from netwright.deployment.rows import compare_rows, first_pictures, score_rows, time_rows
     from netwright.deployment.timing_lock import Neighbours, timing_alone
 
-    for row in rows:
-        if row.status != "ok":
-            print(f"benchmark: {row.name} {row.status}: {row.reason}", flush=True)
+    for reason in dict.fromkeys(f"{row.runtime_name} {row.status}: {row.reason}" for row in rows if row.status != "ok"):
+        print(f"benchmark: {reason}", flush=True)
     print(f"benchmark: scoring {sum(len(pictures) for pictures in splits.values())} pictures on each row", flush=True)
     score_rows(rows, splits, nms, batch=benchmark.batch)
     exact = exact_tolerance(benchmark.parity_atol, benchmark.parity_rtol)

@@ -30,7 +30,7 @@ from netwright.evaluation.detect import detect
 from netwright.evaluation.detections import Detections
 from netwright.types import NmsPolicy
 
-SECONDS_PER_ROW = 3.0  # of timing: slow rows take part in fewer rounds
+SECONDS_PER_ROW = 2.0  # of timing: slow rows take part in fewer rounds
 TORCH_BATCH = 8  # pictures at once when torch is scored; it makes no difference to what it finds
 
 

@@ -69,7 +69,7 @@ def _headlines(report: Mapping[str, Any]) -> list[str]:
     if deployed["status"] == baseline["status"] == "ok" and ratio:
         lost = 100 * (baseline["test"]["map50_95"] - deployed["test"]["map50_95"])
         lines.append(
-            f"{report['deployed']} against {report['baseline']}: {_times(ratio)} faster, "
+            f"{report['deployed']} against {report['baseline']}: speedup {_times(ratio)}, "
             f"{baseline['size_bytes'] / deployed['size_bytes']:.1f} times smaller, {lost:+.2f} points of mAP50-95 lost"
         )
     lines += [f"pruned against unpruned, fp32 on {name}: {_times(ratio)}" for name, ratio in report["pruning"].items()]
