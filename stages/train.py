@@ -8,9 +8,7 @@ from stages._entry import Host, stage
 from stages.settings import Settings, Train
 
 
-def run(
-    train: Train, nms: NmsPolicy, *, data: Path, source: Path, target: Path, device: str, scratch: Path
-) -> None:
+def run(train: Train, nms: NmsPolicy, *, data: Path, source: Path, target: Path, device: str, scratch: Path) -> None:
     """Train the network of ``source`` on ``data``'s train split and write the best on val to ``target``."""
     from netwright.artifacts.model import load_model_files, save_model_files
     from netwright.data.pictures import load_pictures
@@ -25,7 +23,9 @@ def run(
     network.load_state_dict(tensors)
     pictures = load_pictures(data, "train", architecture.input)
     val = load_pictures(data, "val", architecture.input)
-    print(f"train: {len(pictures)} pictures, {len(val)} for validation, {architecture.backbone} on {device}", flush=True)
+    print(
+        f"train: {len(pictures)} pictures, {len(val)} for validation, {architecture.backbone} on {device}", flush=True
+    )
     result = fit(
         network,
         pictures,

@@ -13,19 +13,19 @@ class Difficulty:
 
     digits: tuple[int, int] = (3, 12)
     side: tuple[int, int] = (16, 96)  # longer side of a digit's box
-    side_shape: tuple[float, float] = (1.3, 2.4)
+    side_shape: tuple[float, float] = (1.6, 2.0)
     contrast: tuple[float, float] = (0.2, 0.9)
-    contrast_shape: tuple[float, float] = (1.5, 2.0)
+    contrast_shape: tuple[float, float] = (1.8, 1.8)
     chroma: float = 0.8  # 0: grey ink, 1: as colourful as the ink's luma allows
     rotation: float = 0.2  # radians, either way
     shear: float = 0.2
     max_iou: float = 0.3  # between the boxes of any two digits
     max_cover: float = 0.5  # of the smaller box of two
     empty: float = 0.05  # share of scenes without a digit
-    clutter: tuple[int, int] = (2, 7)  # pieces in a scene
-    clutter_contrast: float = 0.35
-    texture: float = 0.10  # luma amplitude of the background's waves and patches
-    noise: tuple[float, float] = (0.01, 0.05)  # standard deviation over the finished scene
+    clutter: tuple[int, int] = (1, 5)  # pieces in a scene
+    clutter_contrast: float = 0.3
+    texture: float = 0.07  # luma amplitude of the background's waves and patches
+    noise: tuple[float, float] = (0.005, 0.03)  # standard deviation over the finished scene
     blur: tuple[float, float] = (0.3, 0.9)  # radius of a box blur over the finished scene
 
 
