@@ -19,11 +19,13 @@ _COLUMNS = (
     "GMAC",
     "parity",
 )
+WIDTH = 120  # characters that the table needs
 
 
 def print_table(report: Mapping[str, Any], console: Console | None = None) -> None:
     """Print a line for each row that ran (accuracy on test), then what did not run, then the headlines."""
-    console = console or Console(width=None, highlight=False, soft_wrap=False)
+    console = console or Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, WIDTH)  # DVC and CI give no terminal, and a cut name helps nobody
     table = Table(*_COLUMNS, box=None, pad_edge=False, header_style="bold", title_justify="left")
     for name in _COLUMNS[3:10]:
         table.columns[_COLUMNS.index(name)].justify = "right"

@@ -12,8 +12,8 @@ Precision = Literal["fp32", "bf16"]
 class Recipe:
     """One training run.
 
-    ``epochs`` >= 0; ``learning_rate`` is the peak after ``warmup_epochs`` and falls to FINAL_SHARE of it along a
-    cosine; ``ema_decay`` 0..1, 0 switches the moving average off; ``patience`` epochs without a better val
+    ``epochs`` >= 0; ``learning_rate`` is the peak, reached after ``warmup_epochs`` and held until the final decay
+    (see optim); ``ema_decay`` 0..1, 0 switches the moving average off; ``patience`` epochs without a better val
     mAP50-95 end the run, 0 never does; val is scored every ``validate_every`` epochs and at the last one.
     """
 

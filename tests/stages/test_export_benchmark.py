@@ -181,7 +181,7 @@ def test_every_export_runs_on_every_runtime_but_the_missing_one(report: dict[str
     del present["quantized_int8_x86@torch"]
     assert status == present | {f"{export}@tensorrt": "not_run" for export in exports}
     missing = [row["reason"] for row in report["rows"] if row["runtime"] == "tensorrt"]
-    assert all("pip install 'netwright[tensorrt]'" in reason or "NVIDIA GPU" in reason for reason in missing)
+    assert all("pip install -e '.[tensorrt]'" in reason or "NVIDIA GPU" in reason for reason in missing)
 
 
 def test_fp32_rows_agree_with_torch(report: dict[str, Any]) -> None:

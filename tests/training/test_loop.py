@@ -151,16 +151,17 @@ def test_a_loss_that_is_no_number_names_its_step() -> None:
         fit(network, _pictures(4), recipe=RECIPE, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None)
 
 
-def test_schedule_warms_up_and_falls_along_a_cosine() -> None:
+def test_schedule_warms_up_holds_and_falls_along_a_cosine() -> None:
     optimizer = build_optimizer(torch.nn.Linear(2, 2), learning_rate=1.0, weight_decay=0.1)
-    schedule = build_schedule(optimizer, steps=14, warmup_steps=4)
+    schedule = build_schedule(optimizer, steps=20, warmup_steps=4)
     rates = []
-    for _ in range(14):
+    for _ in range(20):
         rates.append(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()
     assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
-    assert rates[9] == pytest.approx(FINAL_SHARE + (1 - FINAL_SHARE) / 2)
+    assert rates[5:15] == pytest.approx([1.0] * 10)  # the decay takes the last 6 steps
+    assert rates[17] == pytest.approx(FINAL_SHARE + (1 - FINAL_SHARE) / 2)
     assert schedule.get_last_lr()[0] == pytest.approx(FINAL_SHARE)
 
 

@@ -13,9 +13,9 @@ class Difficulty:
 
     digits: tuple[int, int] = (3, 12)
     side: tuple[int, int] = (16, 96)  # longer side of a digit's box
-    side_shape: tuple[float, float] = (1.6, 2.0)
+    side_shape: tuple[float, float] = (2.0, 2.0)
     contrast: tuple[float, float] = (0.2, 0.9)
-    contrast_shape: tuple[float, float] = (1.8, 1.8)
+    contrast_shape: tuple[float, float] = (2.2, 1.6)
     chroma: float = 0.8  # 0: grey ink, 1: as colourful as the ink's luma allows
     rotation: float = 0.2  # radians, either way
     shear: float = 0.2

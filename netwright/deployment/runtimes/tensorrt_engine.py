@@ -68,7 +68,7 @@ def require_package(flavour: Flavour) -> None:
     """Raise RuntimeMissingError where the Python package is not installed."""
     if importlib.util.find_spec(flavour.package) is None:
         raise RuntimeMissingError(
-            f"the package {flavour.package} is not installed: pip install 'netwright[{flavour.extra}]'"
+            f"the package {flavour.package} is not installed: pip install -e '.[{flavour.extra}]'"
         )
 
 

@@ -1,0 +1,116 @@
+"""What compression costs: train -> prune -> qat beside the unpruned network trained for as many epochs in all.
+
+    python benchmarks/equal_epochs.py [--seeds 1 2 3] [--device cuda] [--out FILE]
+
+Both sides read params.yaml, data/converted and models/init, and run the same library functions as the stages, so
+a host with torch, timm and modelopt is enough. Accuracy is COCO mAP on the test split, in torch; the quantized side
+is fake-quantized. Prints a line for each seed and, last, the mean difference in points (1 point = 0.01).
+"""
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from netwright.compression.calibration import calibrate
+from netwright.compression.fake_quant import QuantizedDetector
+from netwright.compression.folding import fold_batch_norms
+from netwright.compression.pruning import PrunePolicy, prune_network
+from netwright.compression.quantized import load_network
+from netwright.data.pictures import PictureSet, load_pictures
+from netwright.evaluation.coco import Accuracy
+from netwright.evaluation.detect import score_network
+from netwright.models.detector import Detector
+from netwright.training.loop import fit
+from netwright.training.recipe import Recipe
+from netwright.types import AugmentPolicy, NmsPolicy
+
+
+class Comparison:
+    """One seed after the other on the same data, with the values of a params.yaml."""
+
+    def __init__(self, project: Path, device: str) -> None:
+        self.params: dict[str, Any] = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
+        self.device, self.init = device, project / "models/init"
+        spec = load_network(self.init).architecture.input
+        self.pictures: dict[str, PictureSet] = {
+            split: load_pictures(project / "data/converted", split, spec) for split in ("train", "val", "test")
+        }
+
+    def score(self, network: Detector, split: str) -> Accuracy:
+        """COCO accuracy of ``network`` on ``split``."""
+        nms = NmsPolicy(**self.params["nms"])
+        return score_network(network, self.pictures[split], nms, batch_size=16, device=self.device)
+
+    def train(self, network: Detector, recipe: Recipe, start: Accuracy | None = None) -> None:
+        """Fit ``network`` in place, keeping the best on val."""
+        fit(
+            network,
+            self.pictures["train"],
+            recipe=recipe,
+            device=self.device,
+            score=lambda candidate: self.score(candidate, "val"),
+            on_epoch=lambda _: None,
+            start=start,
+        )
+
+    def recipe(self, seed: int, **changes: Any) -> Recipe:
+        """The train section as a recipe."""
+        values = dict(self.params["train"]) | {"seed": seed} | changes
+        augment = dict(values.pop("augment"))
+        augment["scale"] = tuple(augment["scale"])
+        return Recipe(**values, augment=AugmentPolicy(**augment))
+
+    def compressed(self, seed: int) -> dict[str, Accuracy]:
+        """Test accuracy after each stage of the chain."""
+        prune, qat = self.params["prune"], self.params["qat"]
+        network = load_network(self.init)
+        self.train(network, self.recipe(seed))
+        found = {"trained": self.score(network, "test")}
+        policy = {name: value for name, value in prune.items() if name not in ("recover", "exclude")}
+        network, report = prune_network(network.cpu(), PrunePolicy(**policy, exclude=tuple(prune["exclude"])))
+        print(f"seed {seed}: {report.after.macs / report.before.macs:.1%} of the multiply-accumulates kept", flush=True)
+        self.train(network, self.recipe(seed, **prune["recover"]), self.score(network, "val"))
+        found["pruned"] = self.score(network, "test")
+        quantized = QuantizedDetector(fold_batch_norms(network.cpu())).to(self.device)
+        pixels = torch.from_numpy(self.pictures["train"].pixels[: qat["calibration_images"]])
+        calibrate(quantized, (part.float() for part in pixels.split(16)), qat["calibration"])
+        tuning = self.recipe(seed, epochs=qat["epochs"], learning_rate=qat["learning_rate"])
+        self.train(quantized, tuning, self.score(quantized, "val"))
+        return found | {"quantized": self.score(quantized, "test")}
+
+    def unpruned(self, seed: int) -> Accuracy:
+        """Test accuracy of the whole network after the chain's total number of epochs."""
+        recipe = self.recipe(seed)
+        total = recipe.epochs + self.params["prune"]["recover"]["epochs"] + self.params["qat"]["epochs"]
+        network = load_network(self.init)
+        self.train(network, replace(recipe, epochs=total))
+        return self.score(network, "test")
+
+
+def main() -> None:
+    """Run every seed and print the mean difference."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--project", type=Path, default=Path())
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    comparison, rows = Comparison(arguments.project, arguments.device), []
+    for seed in arguments.seeds:
+        found = comparison.compressed(seed) | {"unpruned": comparison.unpruned(seed)}
+        rows.append({"seed": seed, **{name: asdict(accuracy) for name, accuracy in found.items()}})
+        shown = "  ".join(f"{name} {row.map50_95:.4f} / {row.map50:.4f}" for name, row in found.items())
+        print(f"seed {seed}: {shown}", flush=True)
+    lost = [100 * (row["unpruned"]["map50_95"] - row["quantized"]["map50_95"]) for row in rows]
+    print(f"points of mAP50-95 lost: mean {sum(lost) / len(lost):.2f} ({', '.join(f'{value:.2f}' for value in lost)})")
+    if arguments.out:
+        arguments.out.write_text(json.dumps(rows, indent=2))
+
+
+if __name__ == "__main__":
+    main()
