@@ -1,6 +1,7 @@
 """What compression costs: train -> prune -> qat beside the unpruned network trained for as many epochs in all.
 
     python benchmarks/equal_epochs.py [--seeds 1 2 3] [--device cuda] [--out FILE]
+    python benchmarks/equal_epochs.py --pipeline      # the deployed row of reports/ is the compressed side
 
 Both sides read params.yaml, data/converted and models/init, and run the same library functions as the stages, so
 a host with torch, timm and modelopt is enough. Accuracy is COCO mAP on the test split, in torch; the quantized side
@@ -9,7 +10,7 @@ is fake-quantized. Prints a line for each seed and, last, the mean difference in
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,21 +93,33 @@ class Comparison:
         return self.score(network, "test")
 
 
+def deployed_of(project: Path) -> float:
+    """Test mAP50-95 of the deployed row that the pipeline measured, with conf/train's seed."""
+    metrics: dict[str, float] = json.loads((project / "reports/metrics.json").read_text("utf-8"))
+    return metrics["deployed/test/map50_95"]
+
+
 def main() -> None:
     """Run every seed and print the mean difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", type=Path, default=Path())
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--pipeline", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     comparison, rows = Comparison(arguments.project, arguments.device), []
-    for seed in arguments.seeds:
-        found = comparison.compressed(seed) | {"unpruned": comparison.unpruned(seed)}
-        rows.append({"seed": seed, **{name: asdict(accuracy) for name, accuracy in found.items()}})
-        shown = "  ".join(f"{name} {row.map50_95:.4f} / {row.map50:.4f}" for name, row in found.items())
-        print(f"seed {seed}: {shown}", flush=True)
-    lost = [100 * (row["unpruned"]["map50_95"] - row["quantized"]["map50_95"]) for row in rows]
+    if arguments.pipeline:
+        seed, found = comparison.params["train"]["seed"], {"quantized": deployed_of(arguments.project)}
+        rows.append({"seed": seed} | found | {"unpruned": comparison.unpruned(seed).map50_95})
+    else:
+        for seed in arguments.seeds:
+            chain = {name: accuracy.map50_95 for name, accuracy in comparison.compressed(seed).items()}
+            rows.append({"seed": seed} | chain | {"unpruned": comparison.unpruned(seed).map50_95})
+            print(f"seed {seed} is done", flush=True)
+    lost = [100 * (row["unpruned"] - row["quantized"]) for row in rows]
+    for row in rows:
+        print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
     print(f"points of mAP50-95 lost: mean {sum(lost) / len(lost):.2f} ({', '.join(f'{value:.2f}' for value in lost)})")
     if arguments.out:
         arguments.out.write_text(json.dumps(rows, indent=2))
