@@ -35,9 +35,16 @@ def headlines(report: Mapping[str, Any]) -> list[Card]:
         _speed(deployed, baseline, report.get("comparison") or {}),
         _size(deployed, baseline),
         _macs(deployed, baseline),
-        *_pruning(report.get("pruning") or {}, baseline["runtime"]),
+        *_pruning(report, baseline["runtime"]),
         _parity(report),
     ]
+
+
+def computed_in(report: Mapping[str, Any], runtime: str) -> str:
+    """The precision that ``runtime`` computes the pruned and the unpruned fp32 file in, both where they differ."""
+    rows = {row_name(row): row for row in report["rows"]}
+    pair = [rows.get(f"{export}@{runtime}", {}) for export in ("trained_fp32", "pruned_fp32")]
+    return " and ".join(dict.fromkeys(str(row.get("precision_used") or "fp32") for row in pair))
 
 
 def _accuracy(deployed: Mapping[str, Any], baseline: Mapping[str, Any]) -> Card:
@@ -47,6 +54,8 @@ def _accuracy(deployed: Mapping[str, Any], baseline: Mapping[str, Any]) -> Card:
     lost = 100 * (before - after)
     word = "lost" if lost >= 0 else "won"
     note = f"test mAP50-95 {decimals(before, 3)} → {decimals(after, 3)}; one point is 0.01 mAP"
+    if lost < 0:
+        note += ". The deployed network had more epochs: see Curves"
     return Card(name=f"Points {word}", value=decimals(abs(lost), 2), note=note, tone="good" if lost <= 1 else "bad")
 
 
@@ -55,8 +64,10 @@ def _speed(deployed: Mapping[str, Any], baseline: Mapping[str, Any], comparison:
     if not after or not before:
         return Card(name="Speedup", value=NOTHING, note="Not measured on both.")
     speedup = comparison.get("speedup") or before / after
+    used = [str(row.get("precision_used") or row.get("precision") or "") for row in (baseline, deployed)]
     note = (
-        f"p50 {significant(before)} → {significant(after)} ms, {significant(deployed.get('throughput_ips'))} images/s"
+        f"p50 {significant(before)} → {significant(after)} ms, computed in {' → '.join(used)}, "
+        f"{significant(deployed.get('throughput_ips'))} images/s"
     )
     low, high = comparison.get("speedup_low", speedup), comparison.get("speedup_high", speedup)
     if low < high:
@@ -72,14 +83,18 @@ def _macs(deployed: Mapping[str, Any], baseline: Mapping[str, Any]) -> Card:
     return _ratio("Less computation", deployed.get("macs"), baseline.get("macs"), "MAC")
 
 
-def _pruning(pruning: Mapping[str, Mapping[str, float]], runtime: str) -> list[Card]:
-    """What pruning alone gains, in fp32: on the runtime of the headlines, or else the first measured."""
+def _pruning(report: Mapping[str, Any], runtime: str) -> list[Card]:
+    """What pruning alone gains: on the runtime of the headlines, or else the first measured."""
+    pruning = report.get("pruning") or {}
     chosen = runtime if runtime in pruning else next(iter(pruning), None)
     if chosen is None:
         return []
     gain = pruning[chosen]
     low, high = gain["speedup_low"], gain["speedup_high"]
-    note = f"speedup in fp32 on {chosen}; 95 % interval {decimals(low, 2)} to {decimals(high, 2)}"
+    note = (
+        f"speedup of the fp32 file on {chosen}, computed in {computed_in(report, chosen)}; "
+        f"95 % interval {decimals(low, 2)} to {decimals(high, 2)}"
+    )
     tone = _tone(low, high)
     return [Card(name="Pruning alone", value=f"{decimals(gain['speedup'], 2)}×", note=note, tone=tone)]
 
