@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from netwright.errors import UserError
 from stages._entry.failures import INTERRUPTED, guarded
+from stages._entry.outputs import check_outputs
 from stages._entry.overrides import check_overrides
 from stages._entry.snapshot import typed
 from stages.settings import Settings
@@ -164,6 +165,7 @@ def _run_body(name: str, body: Body, config: "DictConfig", project: Path, sectio
     settings = validated(snapshot)
     if Path.cwd() != project:
         _link_inputs(name, project, Path.cwd(), settings)
+    check_outputs(_dvc_stages(project)[name], Path.cwd())
     _note_start(name, host)
     print(f"{name}: started", flush=True)
     begun = time.monotonic()

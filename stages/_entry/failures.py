@@ -14,6 +14,7 @@ _SURROUNDINGS = {
     errno.EROFS,
     errno.ENOSPC,
     errno.EDQUOT,
+    errno.EEXIST,
     errno.ENOTDIR,
     errno.EISDIR,
 }
