@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import torch
-from modelopt.torch.quantization.calib import HistogramCalibrator, MaxCalibrator
 from torch import Tensor
 
 from netwright.compression.fake_quant import BITS, HIGHEST, SMALLEST_AMAX, QuantizedDetector
+from netwright.compression.modelopt_parts import HistogramCalibrator, MaxCalibrator
 from netwright.errors import UserError
 
 PERCENTILE = 99.99  # share of the magnitudes that the range covers, in per cent

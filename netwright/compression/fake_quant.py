@@ -5,23 +5,20 @@ INT8, symmetric: activations per tensor, weights per output channel. The quantiz
 CPUs than modelopt's composition of elementary operations and clip the gradient the same way.
 """
 
-import logging
-import warnings
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, fx, nn
 
+from netwright.compression.modelopt_parts import (
+    QuantizerAttributeConfig,
+    QuantModuleRegistry,
+    TensorQuantizer,
+    register_quant_backend,
+)
 from netwright.compression.placement import insert_quantizers, quantization_sites
 from netwright.compression.tracing import trace_raw
 from netwright.models.detector import Detector, RawPredictions
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it warns wherever there is no GPU
-    from modelopt.torch.quantization.config import QuantizerAttributeConfig
-    from modelopt.torch.quantization.nn import QuantModuleRegistry, TensorQuantizer
-    from modelopt.torch.quantization.nn.modules.tensor_quantizer import register_quant_backend
 
 BITS = 8
 LOWEST, HIGHEST = -128, 127
