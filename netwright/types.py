@@ -1,9 +1,26 @@
 """Frozen value objects that cross borders. Pure Python: importing this module costs nothing."""
 
+import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Inclusive bounds of a number, as an annotation: checked where a value comes in from outside."""
+
+    low: float
+    high: float = math.inf
+
+    def __str__(self) -> str:
+        return f"at least {self.low}" if self.high == math.inf else f"from {self.low} to {self.high}"
+
+
+Positive = Annotated[int, Range(1)]
+Share = Annotated[float, Range(0, 1)]
+Zoom = Annotated[float, Range(0.1, 10)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,21 +86,26 @@ class Architecture:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentPolicy:
-    """Random changes of a training picture. Probabilities are 0..1; geometry is relative to the picture's size."""
+    """Random changes of training pictures.
 
-    flip: float = 0.5
-    scale: tuple[float, float] = (0.7, 1.4)
-    translate: float = 0.1
-    brightness: float = 0.2
-    contrast: float = 0.2
-    saturation: float = 0.2
-    mosaic: float = 0.0
+    ``flip`` is the probability for a picture, ``mosaic`` for a whole batch. ``scale`` is the smallest and largest zoom;
+    ``translate`` the largest shift, as a share of the picture's side. The colours are multiplied by 1 plus or minus
+    at most their value.
+    """
+
+    flip: Share = 0.5
+    scale: tuple[Zoom, Zoom] = (0.7, 1.4)
+    translate: Share = 0.1
+    brightness: Share = 0.2
+    contrast: Share = 0.2
+    saturation: Share = 0.2
+    mosaic: Share = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class NmsPolicy:
     """Score threshold, IoU threshold (both 0..1) of per-class NMS, and how many detections an image may keep."""
 
-    score_threshold: float = 0.001
-    iou_threshold: float = 0.6
-    max_detections: int = 100
+    score_threshold: Share = 0.001
+    iou_threshold: Share = 0.6
+    max_detections: Positive = 100

@@ -3,27 +3,12 @@
 The defaults live in conf/, not here: a key that the snapshot lacks is an error, as is one that it has too many.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from netwright.types import AugmentPolicy, NmsPolicy
-
-
-@dataclass(frozen=True)
-class Range:
-    """Inclusive bounds of a number."""
-
-    low: float
-    high: float = math.inf
-
-    def __str__(self) -> str:
-        return f"at least {self.low}" if self.high == math.inf else f"from {self.low} to {self.high}"
-
+from netwright.types import AugmentPolicy, NmsPolicy, Positive, Range, Share
 
 Count = Annotated[int, Range(0)]
-Positive = Annotated[int, Range(1)]
-Share = Annotated[float, Range(0, 1)]
 Amount = Annotated[float, Range(0)]
 
 
@@ -79,7 +64,7 @@ class Train:
     weight_decay: Amount
     warmup_epochs: Amount
     ema_decay: Share  # 0 switches the moving average off
-    clip_norm: Amount
+    clip_norm: Amount  # largest norm of the gradients; 0: whatever it is
     precision: Literal["fp32", "bf16"]
     threads: Positive
     seed: Count

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from netwright.types import AugmentPolicy
+from netwright.types import AugmentPolicy, InputSpec
 
-FILL = 114.0  # grey outside the picture, as in letterboxing
+FILL = float(InputSpec.pad_value)  # grey outside the picture, as in letterboxing
 VISIBLE = 0.35  # a box of which less than this share stays in the picture is dropped
 SMALLEST = 3.0  # pixels: a narrower box is dropped
 MOSAIC_SCALE = 0.7  # four pictures side by side are shown a little smaller, so that parts of all are seen

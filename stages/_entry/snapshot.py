@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from netwright.errors import UserError
-from stages.settings import Range
+from netwright.types import Range
 
 
 def typed(value: Any, wanted: Any, key: str = "") -> Any:

@@ -69,6 +69,12 @@ def test_undeclared_section_cannot_be_read(project: Path, capsys: pytest.Capture
         (lambda v: v["prune"]["recover"].pop("epochs"), "missing key prune.recover.epochs"),
         (lambda v: v["train"]["augment"].update(flop=1), "unknown key train.augment.flop (did you mean flip?)"),
         (lambda v: v["train"]["augment"].update(scale=0.5), "train.augment.scale must be a list"),
+        (lambda v: v["train"]["augment"].update(flip=2), "train.augment.flip must be from 0 to 1, found 2.0"),
+        (
+            lambda v: v["train"]["augment"].update(scale=[0, 1]),
+            "augment.scale[0] must be from 0.1 to 10, found 0",
+        ),
+        (lambda v: v["nms"].update(iou_threshold=60), "nms.iou_threshold must be from 0 to 1, found 60"),
         (lambda v: v["nms"].update(max_detections=1.5), "nms.max_detections must be a whole number, found 1.5 (float)"),
         (lambda v: v["benchmark"].update(runtimes=["torch", 3]), "benchmark.runtimes[1] must be text, found 3 (int)"),
         (lambda v: v["export"].update(simplify="yes"), "export.simplify must be true or false, found 'yes' (str)"),
