@@ -22,7 +22,9 @@ def postprocess(boxes: Tensor, scores: Tensor, geometry: Geometry, policy: NmsPo
         found, best = torch.topk(found, CANDIDATES)
         anchors, labels = anchors[best], labels[best]
     candidates = boxes[anchors]
-    keep = batched_nms(candidates, found, labels, policy.iou_threshold)[: policy.max_detections]
+    # batched_nms keeps classes apart by shifts as long as the largest coordinate: from 0 on, they cannot meet
+    shifted = candidates - candidates.min() if len(candidates) else candidates
+    keep = batched_nms(shifted, found, labels, policy.iou_threshold)[: policy.max_detections]
     return Detections(
         geometry.to_picture(candidates[keep].cpu().numpy()),
         found[keep].cpu().numpy(),

@@ -32,6 +32,13 @@ def test_a_box_may_be_found_in_several_classes() -> None:
     assert found.labels.tolist() == [0, 1]
 
 
+def test_classes_never_meet_whatever_the_coordinates() -> None:
+    policy = NmsPolicy(score_threshold=0.1, iou_threshold=0.5, max_detections=3)
+    boxes = torch.tensor([[14.0, 14, 64, 64], [-50, -50, 0, 0], [5, 5, 5, 5]])  # a shift by 65 lays one on the other
+    scores = torch.tensor([[0.9, 0.0], [0.0, 0.8], [0.0, 0.0]])
+    assert postprocess(boxes, scores, GEOMETRY, policy).labels.tolist() == [0, 1]
+
+
 def test_scores_at_or_below_the_threshold_are_left_out() -> None:
     found = postprocess(BOXES, torch.tensor([[0.5], [0.2], [0.6]]), GEOMETRY, NmsPolicy(score_threshold=0.5))
     assert len(found.scores) == 1
