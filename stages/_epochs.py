@@ -43,7 +43,7 @@ class EpochReporter:
         )
 
 
-def recipe_of(train: Train, recovery: Recovery | None = None, *, precision: str | None = None) -> Recipe:
+def recipe_of(train: Train, recovery: Recovery | None = None) -> Recipe:
     """The recipe of conf/train; for fine-tuning with the epochs and learning rate of ``recovery``."""
     return Recipe(
         epochs=recovery.epochs if recovery else train.epochs,
@@ -53,7 +53,7 @@ def recipe_of(train: Train, recovery: Recovery | None = None, *, precision: str 
         warmup_epochs=train.warmup_epochs,
         ema_decay=train.ema_decay,
         clip_norm=train.clip_norm,
-        precision=precision or train.precision,
+        precision=train.precision,
         threads=train.threads,
         seed=train.seed,
         patience=train.patience,

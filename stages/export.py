@@ -26,11 +26,11 @@ def run(export: Export, *, models: dict[str, Path], target: Path) -> None:
     from netwright.artifacts.bundle import Bundle, write_bundle
     from netwright.compression.quantized import load_network
 
+    networks = {model: load_network(folder) for model, folder in models.items()}
     for old in (*target.glob("*.onnx"), *target.glob("bundle.json")):
         old.unlink()
     entries = []
-    for model, folder in models.items():
-        network = load_network(folder)
+    for model, network in networks.items():
         for name, encoding, exported, notes in _files_of(model, network, export):
             entries.append(_write(target, name, model, encoding, exported, notes, network))
             print(f"export: {entries[-1].file}  {entries[-1].size_bytes / 1e6:.2f} MB  {'; '.join(notes)}", flush=True)

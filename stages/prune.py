@@ -20,6 +20,8 @@ def run(
     scratch: Path,
 ) -> None:
     """Remove channels of the network of ``source``, fine-tune on ``data`` and write the best on val to ``target``."""
+    import torch
+
     from netwright.artifacts.whole_file import write_json
     from netwright.compression.pruning import PrunePolicy, prune_network
     from netwright.compression.quantized import load_network, save_network
@@ -29,6 +31,7 @@ def run(
     from netwright.training.loop import fit
     from stages._epochs import EpochReporter, recipe_of, write_history, write_metrics
 
+    torch.set_num_threads(train.threads)
     trained = load_network(source)
     policy = PrunePolicy(
         criterion=prune.criterion,

@@ -46,6 +46,7 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth: Truth) -> Assig
     """Targets for predicted scores (B, A, C) of 0..1 and boxes (B, A, 4) at anchor points (A, 2)."""
     anchors = scores.shape[1]
     overlap = torch.stack([box_iou(own, found) for own, found in zip(truth.boxes, boxes, strict=True)])
+    overlap = overlap.where(truth.valid.unsqueeze(-1), 0.0)  # a prediction shrunk to a point against padding: 0 / 0
     wanted = scores.transpose(1, 2).gather(1, truth.labels.unsqueeze(-1).expand(-1, -1, anchors))
     allowed = _inside(points, truth.boxes) & truth.valid.unsqueeze(-1)
     alignment = wanted.pow(SCORE_POWER) * overlap.pow(IOU_POWER) * allowed

@@ -1,5 +1,7 @@
 """timm backbones as feature extractors with static padding."""
 
+from itertools import pairwise
+
 import timm
 import torch
 from timm.layers.conv2d_same import Conv2dSame
@@ -30,9 +32,11 @@ class Backbone(nn.Module):
 def build_backbone(name: str, levels: tuple[int, ...], spec: InputSpec) -> Backbone:
     """A randomly initialised backbone for an input of ``spec``'s size.
 
-    Raises UserError for an unknown name, a model without feature maps, a stride that it has not, or a size that
-    the largest stride does not divide.
+    Raises UserError for an unknown name, a model without feature maps, strides that it has not or that do not double,
+    or a size that the largest stride does not divide.
     """
+    if not levels or any(coarse != 2 * fine for fine, coarse in pairwise(levels)):
+        raise UserError(f"model.levels is {list(levels)}: give strides that double, such as [8, 16, 32]")
     strides = _strides(name)
     missing = [stride for stride in levels if stride not in strides]
     if missing:
@@ -65,7 +69,7 @@ def drop_unread_layers(body: nn.Module) -> None:
     """
     try:
         traced = fx.GraphModule(body, _LayerTracer().trace(body))
-    except (fx.proxy.TraceError, TypeError):
+    except (TypeError, ValueError, RuntimeError, AttributeError):  # TraceError is a ValueError
         return
     called = {str(node.target) for node in traced.graph.nodes if node.op == "call_module"}
     traced.graph.eliminate_dead_code()
@@ -134,7 +138,7 @@ def _strides(name: str) -> dict[int, int]:
     try:
         with torch.device("meta"):
             info = _feature_info(timm.create_model(name, pretrained=False, features_only=True))
-    except (RuntimeError, AttributeError, ValueError) as error:
+    except (RuntimeError, AttributeError, ValueError, TypeError) as error:
         raise UserError(
             f"model.backbone {name!r} gives no feature maps ({error}): choose a convolutional model"
         ) from None

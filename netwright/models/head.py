@@ -20,7 +20,6 @@ class Head(nn.Module):
 
     def __init__(self, levels: int, channels: int, classes: int) -> None:
         super().__init__()
-        self.classes = classes
         self.class_stem = nn.ModuleList(conv_bn_relu(channels, channels, 3) for _ in range(levels))
         self.reach_stem = nn.ModuleList(conv_bn_relu(channels, channels, 3) for _ in range(levels))
         self.class_logits = nn.ModuleList(nn.Conv2d(channels, classes, 1) for _ in range(levels))

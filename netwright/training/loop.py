@@ -55,7 +55,7 @@ def fit(
                 best, best_epoch, best_tensors = accuracy.map50_95, metrics.epoch, tensors
         history.append(line)
         on_epoch(line)
-        if recipe.patience and metrics.epoch - best_epoch >= recipe.patience:
+        if recipe.patience and line.map50_95 is not None and metrics.epoch - best_epoch >= recipe.patience:
             break
     network.load_state_dict(best_tensors)
     network.eval()
@@ -95,7 +95,8 @@ def _epochs(
                 )
             optimizer.zero_grad(set_to_none=True)
             loss.total.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+            if recipe.clip_norm:
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
             optimizer.step()
             schedule.step()
             average.update(network)

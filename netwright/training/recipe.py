@@ -13,8 +13,9 @@ class Recipe:
     """One training run.
 
     ``epochs`` >= 0; ``learning_rate`` is the peak, reached after ``warmup_epochs`` and held until the final decay
-    (see optim); ``ema_decay`` 0..1, 0 switches the moving average off; ``patience`` epochs without a better val
-    mAP50-95 end the run, 0 never does; val is scored every ``validate_every`` epochs and at the last one.
+    (see optim); ``ema_decay`` 0..1, 0 switches the moving average off; gradients are cut to a norm of ``clip_norm``,
+    0 leaves them; ``patience`` epochs without a better val mAP50-95 end the run when val is next scored, 0 never
+    does; val is scored every ``validate_every`` epochs and at the last one.
     """
 
     epochs: int
@@ -24,7 +25,7 @@ class Recipe:
     warmup_epochs: float
     ema_decay: float
     clip_norm: float
-    precision: str
+    precision: Precision
     threads: int
     seed: int
     patience: int

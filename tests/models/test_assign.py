@@ -63,6 +63,13 @@ def test_a_batch_without_any_box_assigns_nothing() -> None:
     assert ours.strength.sum() == 0
 
 
+def test_a_prediction_of_no_area_meets_padding_and_stays_a_number() -> None:
+    nowhere = torch.zeros(1, 4, 4) + 8.0
+    empty = Truth(torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1, 1, dtype=torch.bool))
+    found = assign(torch.full((1, 4, 2), 0.5), nowhere, torch.full((4, 2), 8.0), empty)
+    assert found.strength.tolist() == [[0.0] * 4]
+
+
 def test_padding_takes_no_cell() -> None:
     scores, boxes, points, truth = _case(2)
     ours = assign(scores, boxes, points, truth)

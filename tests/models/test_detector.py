@@ -118,8 +118,11 @@ def test_loss_without_any_box_is_the_objectness_alone() -> None:
     [
         ("resnet18x", (8, 16), (64, 64), "no such model"),
         ("vit_tiny_patch16_224", (8, 16), (64, 64), "strides|feature maps"),
-        ("test_resnet", (8, 64), (64, 64), r"strides \[64\]"),
-        ("test_resnet", (8, 32), (64, 80), "multiples of 32"),
+        ("test_resnet", (32, 64), (64, 64), r"strides \[64\]"),
+        ("test_resnet", (16, 32), (64, 80), "multiples of 32"),
+        ("test_resnet", (8, 32), (64, 64), "strides that double"),
+        ("test_resnet", (16, 8), (64, 64), "strides that double"),
+        ("test_resnet", (), (64, 64), "strides that double"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_line(

@@ -144,6 +144,29 @@ def test_training_stops_when_patience_ends() -> None:
     assert len(result.history) == 3
 
 
+def test_patience_waits_until_val_is_scored() -> None:
+    result = fit(
+        _network(),
+        _pictures(4),
+        recipe=replace(RECIPE, epochs=9, patience=1, validate_every=3),
+        device="cpu",
+        score=lambda _: _constant(0.2),
+        on_epoch=lambda _: None,
+    )
+    assert len(result.history) == 6
+    assert result.best_epoch == 3
+
+
+def test_clip_norm_0_leaves_gradients_as_they_are() -> None:
+    weights = []
+    for norm in (0.0, 1e9):
+        network = _network()
+        recipe = replace(RECIPE, clip_norm=norm)
+        fit(network, _pictures(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None)
+        weights.append(network.head.reach[0].weight.detach().clone())
+    assert torch.equal(*weights)
+
+
 def test_a_loss_that_is_no_number_names_its_step() -> None:
     network = _network()
     torch.nn.init.constant_(network.head.reach[0].bias, float("nan"))
