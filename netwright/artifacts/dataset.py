@@ -142,7 +142,9 @@ def _read_shard(path: Path, split: str) -> Iterator[Record]:
                     yield _record(row, split)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run the convert stage again (dvc repro convert)") from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's fault, not the file's
+            raise
         raise UserError(f"{path} is damaged ({error}): delete its folder and run dvc repro convert") from None
 
 
