@@ -5,6 +5,10 @@ PORT ?= 5000
 BIN := .venv/bin
 # Named by the lock's content: .venv is built once, and again when requirements.lock changes.
 READY := .venv/.installed-$(shell git hash-object requirements.lock | cut -c1-12)
+# Only the slow tests see it: inside .venv's own packages, every benchmark would try to run it.
+RTX := .venv/tensorrt_rtx
+RTX_VERSION := 1.7.1.116
+RTX_READY := $(RTX)/.installed-$(RTX_VERSION)
 
 # Nothing phones home; MPLBACKEND: no display is needed.
 export DVC_NO_ANALYTICS := true
@@ -29,8 +33,8 @@ compose: $(READY) ## conf/ into params.yaml
 test: $(READY) ## the tests, all but the slow ones
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(READY) ## chains of processes, engines, servers, browsers
-	@$(BIN)/python -m pytest -m slow
+test-slow: $(READY) $(RTX_READY) ## chains of processes, engines, servers, browsers
+	@PYTHONPATH="$(CURDIR)/$(RTX)$${PYTHONPATH:+:$$PYTHONPATH}" $(BIN)/python -m pytest -m slow
 
 check: $(READY) ## ruff format, ruff, mypy --strict, import contracts
 	@$(BIN)/ruff format --check .
@@ -63,3 +67,10 @@ $(READY):
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@rm -f .venv/.installed-* && touch $@
+
+# Where it cannot be had (no network, another platform), its tests say so and are skipped.
+$(RTX_READY): | $(READY)
+	@echo "make: fetching TensorRT-RTX for its tests (91 MB)"
+	@rm -rf $(RTX)
+	@{ $(BIN)/uv pip install --quiet --python $(BIN)/python --target $(RTX) tensorrt-rtx-cu13==$(RTX_VERSION) && touch $@; } || \
+		{ rm -rf $(RTX); echo "make: no TensorRT-RTX here: its tests are skipped"; }

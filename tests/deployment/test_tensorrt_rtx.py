@@ -26,7 +26,7 @@ Path(sys.argv[2]).write_bytes(content)
 @pytest.mark.slow
 @pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None,
-    reason="tensorrt_rtx is not installed: pip install -e '.[tensorrt-rtx]'",
+    reason="tensorrt_rtx is not installed: make test-slow fetches it",
 )
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_engine_is_built_without_a_gpu(tiny: Tiny, tiny_int8: Tiny, precision: str, tmp_path: Path) -> None:
