@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from netwright.artifacts.bundle import Bundle
     from netwright.data.pictures import PictureSet
     from netwright.deployment.rows import Row
-    from netwright.reporting.gallery import GalleryPicture
 
 TOOLS = ("torch", "onnx", "polygraphy", "hotcoco")
 
@@ -39,6 +38,7 @@ def run(
     from netwright.artifacts.report import write_report
     from netwright.compression.quantized import load_network
     from netwright.data.pictures import load_pictures
+    from netwright.deployment.row_report import write_raw
     from netwright.deployment.rows import open_rows
     from netwright.deployment.runtimes.protocol import Conditions
     from netwright.reporting.terminal import print_table
@@ -57,7 +57,7 @@ def run(
     )
     _measure(rows, splits, benchmark, nms, conditions=conditions, scratch=scratch)
     report = _report(rows, bundle, benchmark, splits, data=data, machine=machine)
-    _write_raw(target / "raw", rows, splits)
+    write_raw(target / "raw", rows, splits)
     _write_page(target / "index.html", report, rows, splits["test"], benchmark, models=models, data=data)
     write_report(target, report)
     print_table(report)
@@ -82,7 +82,8 @@ def _measure(
     scratch: Path,
 ) -> None:
     from netwright.deployment.parity import exact_tolerance
-    from netwright.deployment.rows import compare_rows, first_pictures, score_rows, time_rows
+    from netwright.deployment.row_parity import compare_rows, first_pictures
+    from netwright.deployment.rows import score_rows, time_rows
     from netwright.deployment.timing_lock import Neighbours, timing_alone
 
     for reason in dict.fromkeys(f"{row.runtime_name} {row.status}: {row.reason}" for row in rows if row.status != "ok"):
@@ -112,7 +113,7 @@ def _report(
     from importlib.metadata import version
 
     from netwright.artifacts.dataset import read_manifest
-    from netwright.deployment.rows import row_report, speed_ratio
+    from netwright.deployment.row_report import row_report, speed_ratio
 
     by_name = {row.name: row for row in rows}
     size = bundle.input.height, bundle.input.width
@@ -134,23 +135,6 @@ def _report(
     }
 
 
-def _write_raw(folder: Path, rows: "Sequence[Row]", splits: "Mapping[str, PictureSet]") -> None:
-    from netwright.deployment.latency import write_latencies
-    from netwright.evaluation.detections import write_detections
-
-    write_detections(
-        folder / "detections.parquet",
-        (
-            (row.entry.name, row.runtime_name, split, picture, found)
-            for row in rows
-            for split, detections in row.found.items()
-            for picture, found in zip(splits[split].names, detections, strict=True)
-        ),
-    )
-    samples = {(row.entry.name, row.runtime_name): row.samples for row in rows if row.samples is not None}
-    write_latencies(folder / "latencies.parquet", samples)
-
-
 def _write_page(
     path: Path,
     report: Mapping[str, Any],
@@ -163,38 +147,18 @@ def _write_page(
 ) -> None:
     from netwright.reporting.benchmark_page import write_benchmark_page
     from netwright.reporting.curves import read_history
+    from netwright.reporting.gallery import gallery_of
 
+    deployed = next((row.found.get("test") for row in rows if row.name == benchmark.deployed), None)
+    found = dict(zip(test.names, deployed, strict=True)) if deployed else {}
     histories = {folder.name: folder / "history.csv" for folder in models.values()}
     write_benchmark_page(
         path,
         report=report,
         histories={name: read_history(file) for name, file in histories.items() if file.is_file()},
-        gallery=_gallery(rows, test, benchmark, data),
+        gallery=gallery_of(data, "test", found, benchmark.gallery_images if found else 0),
         classes=test.classes,
     )
-
-
-def _gallery(rows: "Sequence[Row]", test: "PictureSet", benchmark: Benchmark, data: Path) -> "list[GalleryPicture]":
-    """The first test pictures, as they are in the dataset, with what the deployed row found."""
-    from itertools import islice
-
-    from netwright.artifacts.dataset import read_records
-    from netwright.data.preprocess import decode_picture
-    from netwright.reporting.gallery import GalleryPicture
-
-    deployed = next((row for row in rows if row.name == benchmark.deployed), None)
-    if deployed is None or "test" not in deployed.found:
-        return []
-    return [
-        GalleryPicture(
-            name=record.name,
-            pixels=decode_picture(record.image),
-            boxes=record.boxes,
-            labels=record.labels,
-            detections=deployed.found["test"][test.names.index(record.name)],
-        )
-        for record in islice(read_records(data, "test"), benchmark.gallery_images)
-    ]
 
 
 @stage("benchmark")

@@ -33,7 +33,8 @@ def constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.generic]]:
 def add_constant(graph: onnx.GraphProto, name: str, value: NDArray[np.generic]) -> str:
     """Add an initializer, or find the equal one of that name. Returns its name."""
     if all(tensor.name != name for tensor in graph.initializer):
-        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        # not ascontiguousarray: it makes a scalar (1,), and ONNX Runtime wants scales and zero points as they were
+        graph.initializer.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
     return name
 
 

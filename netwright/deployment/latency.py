@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from netwright.artifacts.whole_file import whole_file
 
 PERCENTILES = (50, 90, 95, 99)
+FEWEST = 8  # calls of the slowest row: an interval from fewer says little
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ def measure(
     """Time every row once in each round, rows in a new random order each time, after one untimed call of the row.
 
     The untimed call lets the row before it wind down its threads and brings this one's data back into the cache.
-    A row that would take longer than ``seconds_per_row`` sits out rounds, evenly, but takes part in at least five.
+    A row that would take longer than ``seconds_per_row`` sits out rounds, evenly, but takes part in at least eight.
+    Two rows share all rounds of the one that takes part less often, so that they can be paired.
     """
     order = random.Random(seed)
     every = {name: _stride(call, warmup, rounds, seconds_per_row) for name, call in rows.items()}
@@ -88,10 +90,13 @@ def write_latencies(path: Path, samples: Mapping[tuple[str, str], Samples]) -> N
 
 
 def _stride(call: Callable[[], object], warmup: int, rounds: int, seconds: float) -> int:
-    """Warm up, and from the last warm call say that the row takes part in every n-th round."""
-    last = [_milliseconds(call) for _ in range(max(warmup, 1))][-1]
-    affordable = max(int(seconds * 1000 / (2 * last)), 5)  # two calls a round
-    return max(-(-rounds // affordable), 1)
+    """Warm up, and from the quickest warm call say that the row takes part in every n-th round: 1, 2, 4, 8..."""
+    quickest = min(_milliseconds(call) for _ in range(max(warmup, 1)))
+    affordable = int(seconds * 1000 / (2 * quickest))  # two calls a round
+    stride = 1
+    while -(-rounds // stride) > affordable and -(-rounds // (2 * stride)) >= FEWEST:
+        stride *= 2
+    return stride
 
 
 def _milliseconds(call: Callable[[], object]) -> float:

@@ -2,9 +2,9 @@
 
 The reference of every export is the torch network that it was made from, fake quantizers included. Tensors are
 compared with the runtime held to fp32, operator by operator: that proves the file. fp32 exports must agree element by
-element. In INT8 a value on the edge of a step may round the other way and the difference then travels on, so there
-the 99th percentile of the differences is judged. What the runtime's own fast kernels add (bf16, integers) is judged by
-what comes out of them: detections found again, and points of mAP.
+element. In INT8 a value on the edge of a step may round the other way, and the difference then travels on through a
+patch of the picture; so there most elements must agree (see ``INT8_TOLERANCES``). What the runtime's own fast kernels
+add (bf16, integers) is judged by what comes out of them: detections found again, and points of mAP.
 """
 
 from collections import OrderedDict
@@ -24,7 +24,6 @@ from torchvision.ops import box_iou
 from netwright.deployment.runtimes.protocol import Pixels, Runtime
 from netwright.evaluation.detections import Detections
 
-QUANTILE = 0.99
 MATCH_SCORE, MATCH_IOU, MATCH_SCORE_GAP = 0.3, 0.8, 0.1
 MATCHED_SHARE = 0.95  # of the reference's detections
 POINTS = {"fp32": 0.1}  # of mAP50-95 that a runtime may differ from its reference on val, by the precision used
@@ -35,26 +34,46 @@ POINTS_BELOW_FP32 = 0.5
 class Tolerance:
     """Largest difference: absolute, in pixels of boxes and in scores, or relative. One of the two is enough.
 
-    ``statistic`` is Polygraphy's: "elemwise" for every element, "quantile" for the 99th percentile.
+    ``share`` of each output's elements, over all pictures together, must keep to it; None: every element.
     """
 
     atol: dict[str, float]
-    rtol: float
-    statistic: str
+    rtol: float = 0.0
+    share: dict[str, float] | None = None
+
+    def __str__(self) -> str:
+        if self.share is None:
+            return "every element"
+        return ", ".join(f"{share:.1%} of {output}" for output, share in self.share.items())
 
 
 def exact_tolerance(atol: float, rtol: float) -> Tolerance:
     """For fp32: every element."""
-    return Tolerance(atol={"boxes": atol, "scores": atol}, rtol=rtol, statistic="elemwise")
+    return Tolerance(atol={"boxes": atol, "scores": atol}, rtol=rtol)
 
 
-INT8_TOLERANCE = Tolerance(atol={"boxes": 0.5, "scores": 0.01}, rtol=0.005, statistic="quantile")
+_SHARE = {"boxes": 0.9, "scores": 0.999}  # most scores are those of cells that see nothing
+
+# Measured on the trained digits network (ResNet-10-T, 5 times 16 pictures), largest difference from torch at these
+# shares: ONNX Runtime, unoptimised, 0 pixels and 5e-7; OpenVINO in fp32, which rounds otherwise, 0.09 and 3e-4 (and
+# 0.01 where every score is halfway, as with random weights). One of the file's 27 activation scales doubled (a bit of
+# resolution lost, no more) moves boxes by 0.1 to 0.7 pixels or, in the class branch, scores by 3e-5 to 4e-5; so does
+# the doubled weight scale of a single channel. ONNX Runtime's row catches those. Other runtimes' rows catch what is
+# coarser, such as a layer whose channels have each other's scales.
+INT8_TOLERANCES = {"onnxruntime": Tolerance(atol={"boxes": 0.01, "scores": 1e-5}, share=_SHARE)}
+INT8_TOLERANCE_ELSEWHERE = Tolerance(atol={"boxes": 0.4, "scores": 0.02}, share=_SHARE)
+
+
+def int8_tolerance(runtime: str) -> Tolerance:
+    """What INT8 tensors of ``runtime`` may differ by from the fake-quantized torch network's."""
+    return INT8_TOLERANCES.get(runtime, INT8_TOLERANCE_ELSEWHERE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """A verdict with its reason, and per output the differences that it rests on.
+    """A verdict with its reason, and per output the differences that it rests on, with the tolerance for them.
 
+    ``compared_in`` is the precision that the runtime computed in meanwhile, ``images`` the number of pictures.
     ``matched`` is the share of the reference's detections that were found again, None where it had none;
     ``points_val`` the difference in points of mAP50-95 on val.
     """
@@ -62,16 +81,19 @@ class Parity:
     passed: bool
     reason: str
     outputs: dict[str, dict[str, float]] = field(default_factory=dict)
+    tolerance: dict[str, float | str] = field(default_factory=dict)
+    compared_in: str = "fp32"
+    images: int = 1
     matched: float | None = None
     points_val: float | None = None
 
 
 class RuntimeRunner(BaseRunner):  # type: ignore[misc]  # polygraphy has no types
-    """A Runtime as Polygraphy sees it."""
+    """A Runtime as Polygraphy sees it: it takes all pictures at once and runs ``batch`` of them at a time."""
 
-    def __init__(self, runtime: Runtime, shape: tuple[int, ...]) -> None:
+    def __init__(self, runtime: Runtime, shape: tuple[int, ...], batch: int) -> None:
         super().__init__(name=runtime.name)
-        self._runtime, self._shape = runtime, shape
+        self._runtime, self._shape, self._batch = runtime, shape, batch
 
     def get_input_metadata_impl(self) -> Any:
         """One input, ``images``."""
@@ -79,32 +101,37 @@ class RuntimeRunner(BaseRunner):  # type: ignore[misc]  # polygraphy has no type
 
     def infer_impl(self, feed_dict: dict[str, Pixels]) -> "OrderedDict[str, NDArray[np.float32]]":
         """Boxes and scores by name."""
-        boxes, scores = self._runtime.run(feed_dict["images"])
+        pixels = feed_dict["images"]
+        found = [self._runtime.run(pixels[at : at + self._batch]) for at in range(0, len(pixels), self._batch)]
         self.inference_time = 0.0
+        boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return OrderedDict(boxes=boxes, scores=scores)
 
 
-def run_through(runtime: Runtime, batches: Sequence[Pixels]) -> Any:
-    """Outputs of ``runtime`` for each batch, as Polygraphy's RunResults of one runner."""
+def run_through(runtime: Runtime, pixels: Pixels, *, batch: int = 1) -> Any:
+    """Outputs of ``runtime`` for all of ``pixels`` (N, 3, H, W), as Polygraphy's RunResults of one runner."""
     with G_LOGGER.verbosity(G_LOGGER.ERROR):
-        return Comparator.run([RuntimeRunner(runtime, batches[0].shape)], data_loader=[{"images": b} for b in batches])
+        return Comparator.run([RuntimeRunner(runtime, pixels.shape, batch)], data_loader=[{"images": pixels}])
 
 
 def compare_outputs(reference: Any, candidate: Any, tolerance: Tolerance) -> Parity:
-    """Compare two RunResults of the same batches."""
+    """Compare two RunResults of the same pictures."""
     name = {"reference": reference[0][0], "candidate": f"{candidate[0][0]} "}  # names must differ
     both = RunResults([(name["reference"], reference[0][1]), (name["candidate"], candidate[0][1])])
     compare = SimpleCompareFunc(
-        check_error_stat=tolerance.statistic, atol=tolerance.atol, rtol=tolerance.rtol, error_quantile=QUANTILE
+        check_error_stat="elemwise" if tolerance.share is None else "quantile",
+        atol=tolerance.atol,
+        rtol=tolerance.rtol,
+        error_quantile=tolerance.share,
     )
     with G_LOGGER.verbosity(G_LOGGER.CRITICAL):
-        ((pair,),) = (result.values() for result in Comparator.compare_accuracy(both, compare_func=compare))
-    outputs = {output: _worst([batch[output] for batch in pair]) for output in ("boxes", "scores")}
-    failed = [output for output in outputs if not all(bool(batch[output]) for batch in pair)]
-    if failed:
-        gaps = ", ".join(f"{output} by up to {outputs[output]['max_abs']:.3g}" for output in failed)
-        return Parity(passed=False, reason=f"{gaps} off ({tolerance.statistic})", outputs=outputs)
-    return Parity(passed=True, reason=f"every output within tolerance ({tolerance.statistic})", outputs=outputs)
+        (((result,),),) = (pairs.values() for pairs in Comparator.compare_accuracy(both, compare_func=compare))
+    outputs = {output: _differences(result[output]) for output in ("boxes", "scores")}
+    known: dict[str, float | str] = {**tolerance.atol, "relative": tolerance.rtol, "of": str(tolerance)}
+    failed = [output for output in outputs if not result[output]]
+    gaps = ", ".join(f"{output} by up to {outputs[output]['max_abs']:.3g}" for output in failed)
+    reason = f"{gaps} off ({tolerance})" if failed else f"within tolerance: {tolerance}"
+    return Parity(passed=not failed, reason=reason, outputs=outputs, tolerance=known)
 
 
 def matched_share(reference: Sequence[Detections], candidate: Sequence[Detections]) -> float | None:
@@ -135,14 +162,15 @@ def judge_detections(parity: Parity, *, matched: float | None, points: float, pr
     return replace(known, passed=False, reason="; ".join(faults)) if faults else known
 
 
-def _worst(results: Sequence[Any]) -> dict[str, float]:
-    """Largest statistics over the batches. An infinite or undefined difference is written as the largest float."""
-    names = {"max_abs": "max_absdiff", "mean_abs": "mean_absdiff", "quantile99_abs": "quantile_absdiff"}
+def _differences(result: Any) -> dict[str, float]:
+    """Largest and mean difference, and that at the tolerance's share. What is no finite number becomes the largest."""
+    names = {"max_abs": "max_absdiff", "mean_abs": "mean_absdiff", "share_abs": "quantile_absdiff"}
+    found = {name: getattr(result, part) for name, part in names.items()}
+    largest = np.finfo(np.float64).max
     return {
-        name: float(
-            np.nan_to_num(max(getattr(result, part) or 0.0 for result in results), nan=np.finfo(np.float64).max)
-        )
-        for name, part in names.items()
+        name: float(np.nan_to_num(value, nan=largest, posinf=largest))
+        for name, value in found.items()
+        if value is not None
     }
 
 

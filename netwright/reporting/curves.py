@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from netwright.reporting.axes import Scale, linear_ticks, padded, tick_texts
@@ -38,6 +39,12 @@ def read_history(path: Path) -> list[dict[str, float]]:
     """A stage's history.csv, an entry per epoch; empty cells (not measured in that epoch) are left out."""
     with path.open(encoding="utf-8", newline="") as stream:
         return [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(stream)]
+
+
+def epochs_in_all(histories: Mapping[str, History]) -> dict[str, int]:
+    """Epochs that each model has behind it, its forerunners' included: models are in the order they were made."""
+    counts = [len(history) for history in histories.values()]
+    return dict(zip(histories, accumulate(counts), strict=True))
 
 
 def lay_out_curves(histories: Mapping[str, History], column: str, title: str, width: int, height: int) -> Chart | None:

@@ -1,11 +1,15 @@
 """Pictures with predicted boxes beside the truth, each box told apart as found, wrong or missed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netwright.artifacts.dataset import read_records
+from netwright.data.preprocess import decode_picture
 from netwright.evaluation.detections import Detections
 from netwright.reporting.page import picture_uri
 
@@ -54,6 +58,23 @@ class DrawnPicture:
     height: int
     truth: list[DrawnBox]
     predicted: list[DrawnBox]
+
+
+def gallery_of(folder: Path, split: str, found: Mapping[str, Detections], count: int) -> list[GalleryPicture]:
+    """The first ``count`` pictures of a split of the converted dataset in ``folder``, as they are in the dataset.
+
+    ``found`` maps picture names to detections.
+    """
+    return [
+        GalleryPicture(
+            name=record.name,
+            pixels=decode_picture(record.image),
+            boxes=record.boxes,
+            labels=record.labels,
+            detections=found[record.name],
+        )
+        for record in islice(read_records(folder, split), count)
+    ]
 
 
 def draw_gallery(pictures: Sequence[GalleryPicture], classes: Sequence[str]) -> list[DrawnPicture]:

@@ -6,6 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from netwright.artifacts.report import row_name
+from netwright.reporting.headlines import computed_in
+
 _COLUMNS = (
     "export",
     "runtime",
@@ -31,12 +34,12 @@ def print_table(report: Mapping[str, Any], console: Console | None = None) -> No
         table.columns[_COLUMNS.index(name)].justify = "right"
     for row in report["rows"]:
         if row["status"] == "ok":
-            table.add_row(*_cells(row), style="bold" if _name(row) == report["deployed"] else None)
+            table.add_row(*_cells(row), style="bold" if row_name(row) == report["deployed"] else None)
     console.print(table)
     reasons: dict[str, list[str]] = {}
     for row in report["rows"]:
         if row["status"] != "ok":
-            reasons.setdefault(f"{row['status']}: {row['reason']}", []).append(_name(row))
+            reasons.setdefault(f"{row['status']}: {row['reason']}", []).append(row_name(row))
     for reason, names in reasons.items():
         console.print(f"{', '.join(names)}: {reason}", markup=False)
     for line in _headlines(report):
@@ -62,19 +65,23 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _headlines(report: Mapping[str, Any]) -> list[str]:
     lines = [
-        f"{_name(row)}: parity failed: {row['parity']['reason']}"
+        f"{row_name(row)}: parity failed: {row['parity']['reason']}"
         for row in report["rows"]
         if row["parity"]["status"] == "failed"
     ]
-    rows = {_name(row): row for row in report["rows"]}
+    rows = {row_name(row): row for row in report["rows"]}
     deployed, baseline, ratio = rows[report["deployed"]], rows[report["baseline"]], report["comparison"]
     if deployed["status"] == baseline["status"] == "ok" and ratio:
         lost = 100 * (baseline["test"]["map50_95"] - deployed["test"]["map50_95"])
         lines.append(
-            f"{report['deployed']} against {report['baseline']}: speedup {_times(ratio)}, "
+            f"{report['deployed']} ({deployed['precision_used']}) against {report['baseline']} "
+            f"({baseline['precision_used']}): speedup {_times(ratio)}, "
             f"{baseline['size_bytes'] / deployed['size_bytes']:.1f} times smaller, {lost:+.2f} points of mAP50-95 lost"
         )
-    lines += [f"pruned against unpruned, fp32 on {name}: {_times(ratio)}" for name, ratio in report["pruning"].items()]
+    lines += [
+        f"pruned_fp32 against trained_fp32 on {name}, computed in {computed_in(report, name)}: {_times(ratio)}"
+        for name, ratio in report["pruning"].items()
+    ]
     if any(row.get("disturbed") for row in report["rows"]):
         lines.append("disturbed: other processes kept this machine busy during timing; measure again when it is idle")
     return lines
@@ -82,7 +89,3 @@ def _headlines(report: Mapping[str, Any]) -> list[str]:
 
 def _times(ratio: Mapping[str, float]) -> str:
     return f"{ratio['speedup']:.2f} times (95 %: {ratio['speedup_low']:.2f} to {ratio['speedup_high']:.2f})"
-
-
-def _name(row: Mapping[str, Any]) -> str:
-    return f"{row['export']}@{row['runtime']}"

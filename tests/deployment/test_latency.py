@@ -39,12 +39,16 @@ def test_every_row_is_timed_once_a_round_after_an_untimed_call(monkeypatch: pyte
     assert all(turns[i] == turns[i + 1] for i in range(0, 16, 2))
 
 
-def test_slow_row_sits_out_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_rows_sit_out_rounds_and_still_meet_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, log = Clock(monkeypatch), list[str]()
-    rows = {"quick": clock.taking(1.0, log, "quick"), "slow": clock.taking(1000.0, log, "slow")}
-    samples = measure(rows, warmup=1, rounds=20, seconds_per_row=1)
-    assert len(samples["quick"].rounds) == 20
-    assert samples["slow"].rounds.tolist() == [0, 4, 8, 12, 16]
+    times = {"quick": 1.0, "slower": 17.0, "slow": 40.0, "slowest": 5000.0}
+    rows = {name: clock.taking(milliseconds, log, name) for name, milliseconds in times.items()}
+    rounds = {name: taken.rounds for name, taken in measure(rows, warmup=1, rounds=50, seconds_per_row=1).items()}
+    assert rounds["quick"].tolist() == list(range(50))
+    assert rounds["slower"].tolist() == list(range(0, 50, 2))
+    assert [len(rounds[name]) for name in ("slow", "slowest")] == [13, 13]  # the next fewer would be 7
+    for often, seldom in zip(times, list(times)[1:], strict=False):
+        assert set(rounds[seldom]) <= set(rounds[often])
 
 
 def test_ratio_is_paired_by_round() -> None:

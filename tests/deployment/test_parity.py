@@ -10,10 +10,11 @@ from onnx import numpy_helper
 
 from netwright.deployment.onnx_export import sample_pixels
 from netwright.deployment.parity import (
-    INT8_TOLERANCE,
+    INT8_TOLERANCE_ELSEWHERE,
     Parity,
     compare_outputs,
     exact_tolerance,
+    int8_tolerance,
     judge_detections,
     matched_share,
     run_through,
@@ -28,23 +29,23 @@ EXACT = Conditions(threads=1, exact=True)
 FP32 = exact_tolerance(1e-3, 1e-3)
 
 
-def batches() -> list[np.ndarray]:
-    return [sample_pixels(64, 64, count=1, seed=seed) for seed in range(3)]
+def pictures() -> np.ndarray:
+    return np.concatenate([sample_pixels(64, 64, count=1, seed=seed) for seed in range(3)])
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_fp32_export_agrees_with_torch(tiny: Tiny, runtime: str) -> None:
-    reference = run_through(open_runtime("torch", tiny.source(), EXACT), batches())
-    parity = compare_outputs(reference, run_through(open_runtime(runtime, tiny.source(), EXACT), batches()), FP32)
+    reference = run_through(open_runtime("torch", tiny.source(), EXACT), pictures())
+    parity = compare_outputs(reference, run_through(open_runtime(runtime, tiny.source(), EXACT), pictures()), FP32)
     assert parity.passed, parity.reason
     assert 0 <= parity.outputs["scores"]["mean_abs"] <= parity.outputs["scores"]["max_abs"] < 1e-3
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_int8_export_agrees_with_its_own_torch_network(tiny_int8: Tiny, runtime: str) -> None:
-    reference = run_through(open_runtime("torch", tiny_int8.source(), EXACT), batches())
-    candidate = run_through(open_runtime(runtime, tiny_int8.source(), EXACT), batches())
-    parity = compare_outputs(reference, candidate, INT8_TOLERANCE)
+    reference = run_through(open_runtime("torch", tiny_int8.source(), EXACT), pictures())
+    candidate = run_through(open_runtime(runtime, tiny_int8.source(), EXACT), pictures())
+    parity = compare_outputs(reference, candidate, int8_tolerance(runtime))
     assert parity.passed, (parity.reason, parity.outputs)
 
 
@@ -60,12 +61,12 @@ def perturbed(tiny: Tiny, path: Path, factor: float) -> Tiny:
 
 def test_slightly_wrong_fp32_export_is_caught(tiny: Tiny, tmp_path: Path) -> None:
     wrong = perturbed(tiny, tmp_path / "wrong.onnx", 1.02)
-    reference = run_through(open_runtime("torch", tiny.source(), EXACT), batches())
+    reference = run_through(open_runtime("torch", tiny.source(), EXACT), pictures())
     parity = compare_outputs(
-        reference, run_through(open_runtime("onnxruntime", wrong.source(), EXACT), batches()), FP32
+        reference, run_through(open_runtime("onnxruntime", wrong.source(), EXACT), pictures()), FP32
     )
     assert not parity.passed
-    assert " off (elemwise)" in parity.reason
+    assert " off (every element)" in parity.reason
 
 
 def test_wrong_int8_export_is_caught(tiny_int8: Tiny, tmp_path: Path) -> None:
@@ -76,17 +77,34 @@ def test_wrong_int8_export_is_caught(tiny_int8: Tiny, tmp_path: Path) -> None:
             tensor.CopyFrom(numpy_helper.from_array(np.roll(numpy_helper.to_array(tensor), 1), tensor.name))
     wrong = replace(tiny_int8, path=tmp_path / "wrong.onnx")
     onnx.save(model, wrong.path)
-    reference = run_through(open_runtime("torch", tiny_int8.source(), EXACT), batches())
-    candidate = run_through(open_runtime("onnxruntime", wrong.source(), EXACT), batches())
-    assert not compare_outputs(reference, candidate, INT8_TOLERANCE).passed
+    reference = run_through(open_runtime("torch", tiny_int8.source(), EXACT), pictures())
+    candidate = run_through(open_runtime("onnxruntime", wrong.source(), EXACT), pictures())
+    assert not compare_outputs(reference, candidate, INT8_TOLERANCE_ELSEWHERE).passed
+
+
+def test_each_doubled_activation_scale_is_caught(tiny_int8: Tiny, tmp_path: Path) -> None:
+    """Q and DQ keep agreeing: all that is wrong is one bit of resolution."""
+    reference = run_through(open_runtime("torch", tiny_int8.source(), EXACT), pictures())
+    scales = [node.input[1] for node in tiny_int8.model.graph.node if node.op_type == "QuantizeLinear"]
+    verdicts = {}
+    for name in scales[::6]:
+        model = onnx.ModelProto()
+        model.CopyFrom(tiny_int8.model)
+        scale = next(tensor for tensor in model.graph.initializer if tensor.name == name)
+        scale.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scale) * np.float32(2), name))
+        onnx.save(model, tmp_path / "wrong.onnx")
+        wrong = replace(tiny_int8, path=tmp_path / "wrong.onnx")
+        candidate = run_through(open_runtime("onnxruntime", wrong.source(), EXACT), pictures())
+        verdicts[name] = compare_outputs(reference, candidate, int8_tolerance("onnxruntime"))
+    assert [name for name, verdict in verdicts.items() if verdict.passed] == []
 
 
 def test_not_a_number_is_caught(tiny: Tiny) -> None:
     runtime = open_runtime("torch", tiny.source(), EXACT)
-    reference, candidate = run_through(runtime, batches()), run_through(runtime, batches())
-    broken = candidate[0][1][1]["scores"].copy()
+    reference, candidate = run_through(runtime, pictures()), run_through(runtime, pictures())
+    broken = candidate[0][1][0]["scores"].copy()
     broken[0, 0, 0] = np.nan
-    candidate[0][1][1]["scores"] = broken
+    candidate[0][1][0]["scores"] = broken
     assert not compare_outputs(reference, candidate, FP32).passed
 
 

@@ -79,6 +79,8 @@ def test_unsigned_encoding_is_bit_equal_and_complete(tiny_int8: Tiny) -> None:
     kinds = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     zeros = {kinds[node.input[2]] for node in model.graph.node if node.op_type == "QuantizeLinear"}
     assert zeros == {TensorProto.UINT8}
+    shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    assert all(shapes[node.input[2]] == [] for node in model.graph.node if node.op_type == "QuantizeLinear")
     assert_bit_equal(tiny_int8.model, model)
 
 
