@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from netwright.artifacts.bundle import Bundle
     from netwright.data.pictures import PictureSet
     from netwright.deployment.rows import Row
+    from netwright.reporting.curves import History
 
 TOOLS = ("torch", "onnx", "polygraphy", "hotcoco")
 
@@ -56,9 +57,10 @@ def run(
         engines=engines,
     )
     _measure(rows, splits, benchmark, nms, conditions=conditions, scratch=scratch)
-    report = _report(rows, bundle, benchmark, splits, data=data, machine=machine)
+    histories = _histories(models)
+    report = _report(rows, bundle, benchmark, splits, histories, data=data, machine=machine)
     write_raw(target / "raw", rows, splits)
-    _write_page(target / "index.html", report, rows, splits["test"], benchmark, models=models, data=data)
+    _write_page(target / "index.html", report, rows, splits["test"], histories, benchmark.gallery_images, data=data)
     write_report(target, report)
     print_table(report)
     return report
@@ -66,7 +68,9 @@ def run(
 
 def _check_rows(benchmark: Benchmark, bundle: "Bundle") -> None:
     """Raise UserError, before any work, for a headline row that no export and runtime will make."""
-    planned = [f"{entry.name}@{runtime}" for entry in bundle.exports for runtime in benchmark.runtimes]
+    from netwright.deployment.rows import planned_rows
+
+    planned = [f"{entry.name}@{runtime}" for entry, runtime in planned_rows(bundle, benchmark.runtimes)]
     for key, name in (("deployed", benchmark.deployed), ("baseline", benchmark.baseline)):
         if name not in planned:
             raise UserError(f"benchmark.{key} is {name!r}: it must be one of {', '.join(planned)}")
@@ -81,10 +85,10 @@ def _measure(
     conditions: Any,
     scratch: Path,
 ) -> None:
-    from netwright.deployment.parity import exact_tolerance
     from netwright.deployment.row_parity import compare_rows, first_pictures
     from netwright.deployment.rows import score_rows, time_rows
     from netwright.deployment.timing_lock import Neighbours, timing_alone
+    from netwright.deployment.tolerance import exact_tolerance
 
     for reason in dict.fromkeys(f"{row.runtime_name} {row.status}: {row.reason}" for row in rows if row.status != "ok"):
         print(f"benchmark: {reason}", flush=True)
@@ -106,6 +110,7 @@ def _report(
     bundle: "Bundle",
     benchmark: Benchmark,
     splits: "Mapping[str, PictureSet]",
+    histories: "Mapping[str, History]",
     *,
     data: Path,
     machine: Path,
@@ -114,6 +119,7 @@ def _report(
 
     from netwright.artifacts.dataset import read_manifest
     from netwright.deployment.row_report import row_report, speed_ratio
+    from netwright.reporting.curves import epochs_in_all
 
     by_name = {row.name: row for row in rows}
     size = bundle.input.height, bundle.input.width
@@ -127,6 +133,7 @@ def _report(
         "dataset": {"name": read_manifest(data).name, "classes": len(bundle.classes), **counts},
         "machine": json.loads(machine.read_text("utf-8")) if machine.is_file() else {},
         "tools": bundle.tools | {name: version(name) for name in TOOLS},
+        "epochs": epochs_in_all(histories),
         "deployed": benchmark.deployed,
         "baseline": benchmark.baseline,
         "comparison": speed_ratio(by_name, benchmark.baseline, benchmark.deployed),
@@ -135,28 +142,34 @@ def _report(
     }
 
 
+def _histories(models: Mapping[str, Path]) -> "dict[str, History]":
+    """The epochs of each model that has a history.csv, in the order the models were made."""
+    from netwright.reporting.curves import read_history
+
+    files = {name: folder / "history.csv" for name, folder in models.items()}
+    return {name: read_history(file) for name, file in files.items() if file.is_file()}
+
+
 def _write_page(
     path: Path,
     report: Mapping[str, Any],
     rows: "Sequence[Row]",
     test: "PictureSet",
-    benchmark: Benchmark,
+    histories: "Mapping[str, History]",
+    pictures: int,
     *,
-    models: Mapping[str, Path],
     data: Path,
 ) -> None:
     from netwright.reporting.benchmark_page import write_benchmark_page
-    from netwright.reporting.curves import read_history
     from netwright.reporting.gallery import gallery_of
 
-    deployed = next((row.found.get("test") for row in rows if row.name == benchmark.deployed), None)
+    deployed = next((row.found.get("test") for row in rows if row.name == report["deployed"]), None)
     found = dict(zip(test.names, deployed, strict=True)) if deployed else {}
-    histories = {folder.name: folder / "history.csv" for folder in models.values()}
     write_benchmark_page(
         path,
         report=report,
-        histories={name: read_history(file) for name, file in histories.items() if file.is_file()},
-        gallery=gallery_of(data, "test", found, benchmark.gallery_images if found else 0),
+        histories=histories,
+        gallery=gallery_of(data, "test", found, pictures if found else 0),
         classes=test.classes,
     )
 

@@ -57,7 +57,8 @@ def row_name(row: Mapping[str, Any]) -> str:
 def flat_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     """The headlines, flat with "/" in their names: DVC ignores lists, and MLflow uses the same names.
 
-    A row that did not run gives no numbers. ``points_lost`` is baseline minus deployed in points of mAP50-95.
+    A row that did not run gives no numbers; one that failed fails ``parity/passed`` too. ``points_lost`` is baseline
+    minus deployed in points of mAP50-95.
     """
     rows = {row_name(row): row for row in report["rows"]}
     deployed, baseline = rows[report["deployed"]], rows[report["baseline"]]
@@ -70,7 +71,7 @@ def flat_metrics(report: Mapping[str, Any]) -> dict[str, float]:
             metrics[f"points_lost/{split}"] = (baseline[split]["map50_95"] - deployed[split]["map50_95"]) / POINT
     for runtime, ratio in report["pruning"].items():
         metrics |= {f"pruning/{runtime}/{name}": value for name, value in ratio.items()}
-    verdicts = [row["parity"]["status"] for row in report["rows"] if row["status"] == "ok"]
+    verdicts = [row["parity"]["status"] if row["status"] == "ok" else row["status"] for row in report["rows"]]
     metrics["parity/passed"] = float("failed" not in verdicts and "passed" in verdicts)
     return metrics
 

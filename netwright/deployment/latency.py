@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from netwright.artifacts.whole_file import whole_file
 
 PERCENTILES = (50, 90, 95, 99)
+PAUSE = 0.01  # seconds before a row's turn: the threads of the row before spin on for some milliseconds
 FEWEST = 8  # calls of the slowest row: an interval from fewer says little
 
 
@@ -39,7 +40,7 @@ def measure(
 ) -> dict[str, Samples]:
     """Time every row once in each round, rows in a new random order each time, after one untimed call of the row.
 
-    The untimed call lets the row before it wind down its threads and brings this one's data back into the cache.
+    A pause lets the row before wind down its threads, the untimed call brings this one's data back into the cache.
     A row that would take longer than ``seconds_per_row`` sits out rounds, evenly, but takes part in at least eight.
     Two rows share all rounds of the one that takes part less often, so that they can be paired.
     """
@@ -51,6 +52,7 @@ def measure(
         order.shuffle(names)
         for name in names:
             if number % every[name] == 0:
+                time.sleep(PAUSE)
                 rows[name]()
                 taken[name].append((number, _milliseconds(rows[name])))
     return {name: _samples(pairs) for name, pairs in taken.items()}

@@ -3,7 +3,7 @@
 The reference of every export is the torch network that it was made from, fake quantizers included. Tensors are
 compared with the runtime held to fp32, operator by operator: that proves the file. fp32 exports must agree element by
 element. In INT8 a value on the edge of a step may round the other way, and the difference then travels on through a
-patch of the picture; so there most elements must agree (see ``INT8_TOLERANCES``). What the runtime's own fast kernels
+patch of the picture; so there most elements must agree (``tolerance.py``). What the runtime's own fast kernels
 add (bf16, integers) is judged by what comes out of them: detections found again, and points of mAP.
 """
 
@@ -22,51 +22,13 @@ from polygraphy.logger import G_LOGGER
 from torchvision.ops import box_iou
 
 from netwright.deployment.runtimes.protocol import Pixels, Runtime
+from netwright.deployment.tolerance import Tolerance
 from netwright.evaluation.detections import Detections
 
 MATCH_SCORE, MATCH_IOU, MATCH_SCORE_GAP = 0.3, 0.8, 0.1
 MATCHED_SHARE = 0.95  # of the reference's detections
 POINTS = {"fp32": 0.1}  # of mAP50-95 that a runtime may differ from its reference on val, by the precision used
 POINTS_BELOW_FP32 = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tolerance:
-    """Largest difference: absolute, in pixels of boxes and in scores, or relative. One of the two is enough.
-
-    ``share`` of each output's elements, over all pictures together, must keep to it; None: every element.
-    """
-
-    atol: dict[str, float]
-    rtol: float = 0.0
-    share: dict[str, float] | None = None
-
-    def __str__(self) -> str:
-        if self.share is None:
-            return "every element"
-        return ", ".join(f"{share:.1%} of {output}" for output, share in self.share.items())
-
-
-def exact_tolerance(atol: float, rtol: float) -> Tolerance:
-    """For fp32: every element."""
-    return Tolerance(atol={"boxes": atol, "scores": atol}, rtol=rtol)
-
-
-_SHARE = {"boxes": 0.9, "scores": 0.999}  # most scores are those of cells that see nothing
-
-# Measured on the trained digits network (ResNet-10-T, 5 times 16 pictures), largest difference from torch at these
-# shares: ONNX Runtime, unoptimised, 0 pixels and 5e-7; OpenVINO in fp32, which rounds otherwise, 0.09 and 3e-4 (and
-# 0.01 where every score is halfway, as with random weights). One of the file's 27 activation scales doubled (a bit of
-# resolution lost, no more) moves boxes by 0.1 to 0.7 pixels or, in the class branch, scores by 3e-5 to 4e-5; so does
-# the doubled weight scale of a single channel. ONNX Runtime's row catches those. Other runtimes' rows catch what is
-# coarser, such as a layer whose channels have each other's scales.
-INT8_TOLERANCES = {"onnxruntime": Tolerance(atol={"boxes": 0.01, "scores": 1e-5}, share=_SHARE)}
-INT8_TOLERANCE_ELSEWHERE = Tolerance(atol={"boxes": 0.4, "scores": 0.02}, share=_SHARE)
-
-
-def int8_tolerance(runtime: str) -> Tolerance:
-    """What INT8 tensors of ``runtime`` may differ by from the fake-quantized torch network's."""
-    return INT8_TOLERANCES.get(runtime, INT8_TOLERANCE_ELSEWHERE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,7 @@ import numpy as np
 from netwright.artifacts.report import POINT
 from netwright.data.pictures import PictureSet
 from netwright.deployment.parity import (
-    Tolerance,
     compare_outputs,
-    int8_tolerance,
     judge_detections,
     matched_share,
     run_through,
@@ -20,6 +18,7 @@ from netwright.deployment.parity import (
 from netwright.deployment.rows import Row
 from netwright.deployment.runtimes.available import open_runtime
 from netwright.deployment.runtimes.protocol import Conditions, Pixels
+from netwright.deployment.tolerance import Tolerance, int8_tolerance
 
 
 def compare_rows(rows: Sequence[Row], pictures: PictureSet, *, exact: Tolerance, conditions: Conditions) -> None:

@@ -67,6 +67,16 @@ class Row:
         self.runtime, self.status, self.reason = None, "failed", " ".join(reason.split())[:300]
 
 
+def planned_rows(bundle: Bundle, runtimes: Sequence[str]) -> list[tuple[ExportEntry, str]]:
+    """Every export on every runtime; torch runs a model once, not once for each encoding."""
+    return [
+        (entry, name)
+        for entry in bundle.exports
+        for name in runtimes
+        if name != "torch" or entry.encoding != "unsigned"
+    ]
+
+
 def open_rows(
     bundle: Bundle,
     folder: Path,
@@ -76,20 +86,16 @@ def open_rows(
     conditions: Conditions,
     engines: Path,
 ) -> list[Row]:
-    """Every export of ``folder`` on every runtime. ``networks`` loads the torch network of each model.
+    """Every planned row of ``folder``, opened. ``networks`` loads the torch network of each model.
 
-    Torch runs a model once, not once for each encoding. Raises UserError for an unknown runtime name.
+    Raises UserError for an unknown runtime name.
     """
     sources = {
         entry.name: Source(onnx=folder / entry.file, network=networks[entry.model], engines=engines)
         for entry in bundle.exports
     }
-    return [
-        _opened(Row(entry, name, sources[entry.name]), conditions)
-        for entry in bundle.exports
-        for name in runtimes
-        if name != "torch" or entry.encoding != "unsigned"
-    ]
+    planned = planned_rows(bundle, runtimes)
+    return [_opened(Row(entry, name, sources[entry.name]), conditions) for entry, name in planned]
 
 
 def score_rows(rows: Sequence[Row], splits: Mapping[str, PictureSet], policy: NmsPolicy, *, batch: int) -> None:

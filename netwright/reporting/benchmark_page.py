@@ -7,7 +7,7 @@ from typing import Any
 from netwright.artifacts.report import row_name
 from netwright.reporting.curves import History, lay_out_curves
 from netwright.reporting.gallery import GalleryPicture, draw_gallery
-from netwright.reporting.headlines import headlines
+from netwright.reporting.headlines import computed_in, headlines
 from netwright.reporting.page import write_page
 from netwright.reporting.scatter import Point, lay_out_scatter
 from netwright.reporting.units import amount, decimals, signed, significant
@@ -45,6 +45,7 @@ def write_benchmark_page(
         summary="Accuracy, size and speed of every export on every runtime of this machine.",
         rows=rows,
         not_run=_not_run(rows),
+        pruning=_pruning(report),
         cards=headlines(report),
         wide=lay_out_scatter(points, 1040, 440),
         narrow=lay_out_scatter(points, 390, 430),
@@ -96,11 +97,25 @@ def _parity_note(parity: Mapping[str, Any]) -> str:
     lines = [parity["reason"]] if parity.get("reason") else []
     if parity.get("reference"):
         lines.append(f"reference: {parity['reference']}")
+    if parity.get("images") is not None:
+        lines.append(f"tensors of {parity['images']} pictures, computed in {parity.get('compared_in', 'fp32')}")
     if parity.get("matched") is not None:
         lines.append(f"{100 * parity['matched']:.1f} % of the reference's detections found again")
     if parity.get("points_val") is not None:
         lines.append(f"{signed(parity['points_val'], 2)} points of mAP50-95 on val")
     return "\n".join(lines)
+
+
+def _pruning(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """For each runtime how many times as fast the pruned fp32 file is, with its interval."""
+    return [
+        (
+            f"{runtime}, computed in {computed_in(report, runtime)}",
+            f"{decimals(ratio['speedup'], 2)} times as fast; "
+            + "95 % interval {} to {}".format(*(decimals(ratio[f"speedup_{end}"], 2) for end in ("low", "high"))),
+        )
+        for runtime, ratio in (report.get("pruning") or {}).items()
+    ]
 
 
 def _not_run(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -154,7 +169,7 @@ def _dataset_name(report: Mapping[str, Any]) -> str:
 
 def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the report says of its circumstances, leaf by leaf."""
-    told = ("rows", "deployed", "baseline", "comparison", "pruning", "version")
+    told = ("rows", "deployed", "baseline", "comparison", "pruning", "version", "epochs")
     return [fact for key, value in report.items() if key not in told for fact in _leaves(str(key), value)]
 
 

@@ -31,7 +31,7 @@ def headlines(report: Mapping[str, Any]) -> list[Card]:
     if deployed is None or baseline is None:
         return []
     return [
-        _accuracy(deployed, baseline),
+        _accuracy(deployed, baseline, report.get("epochs") or {}),
         _speed(deployed, baseline, report.get("comparison") or {}),
         _size(deployed, baseline),
         _macs(deployed, baseline),
@@ -47,16 +47,28 @@ def computed_in(report: Mapping[str, Any], runtime: str) -> str:
     return " and ".join(dict.fromkeys(str(row.get("precision_used") or "fp32") for row in pair))
 
 
-def _accuracy(deployed: Mapping[str, Any], baseline: Mapping[str, Any]) -> Card:
+def training_note(deployed: Mapping[str, Any], baseline: Mapping[str, Any], epochs: Mapping[str, int]) -> str:
+    """How long both were trained, where that differs: what is won by more epochs is not won by compression."""
+    after, before = (epochs.get(row.get("model", "")) for row in (deployed, baseline))
+    if after is None or before is None or after == before:
+        return ""
+    return f"{row_name(baseline)} has {before} epochs behind it, {row_name(deployed)} {after}"
+
+
+def _accuracy(deployed: Mapping[str, Any], baseline: Mapping[str, Any], epochs: Mapping[str, int]) -> Card:
     after, before = ((row.get("test") or {}).get("map50_95") for row in (deployed, baseline))
     if after is None or before is None:
         return Card(name="Accuracy", value=NOTHING, note="Not measured on both.")
     lost = 100 * (before - after)
-    word = "lost" if lost >= 0 else "won"
+    unequal = training_note(deployed, baseline, epochs)
     note = f"test mAP50-95 {decimals(before, 3)} → {decimals(after, 3)}; one point is 0.01 mAP"
-    if lost < 0:
-        note += ". The deployed network had more epochs: see Curves"
-    return Card(name=f"Points {word}", value=decimals(abs(lost), 2), note=note, tone="good" if lost <= 1 else "bad")
+    tone = "bad" if lost > 1 else "" if unequal else "good"
+    return Card(
+        name=f"Points {'lost' if lost >= 0 else 'won'}",
+        value=decimals(abs(lost), 2),
+        note=f"{note}. No equal training: {unequal}" if unequal else note,
+        tone=tone,
+    )
 
 
 def _speed(deployed: Mapping[str, Any], baseline: Mapping[str, Any], comparison: Mapping[str, Any]) -> Card:
@@ -117,12 +129,14 @@ def _tone(low: float, high: float) -> str:
 
 
 def _parity(report: Mapping[str, Any]) -> Card:
-    """Over every row that ran: a runtime that disagrees anywhere is worth a look, deployed or not."""
+    """Over every row: a runtime that disagrees or breaks down anywhere is worth a look, deployed or not."""
     verdicts = [(row.get("parity") or {}).get("status") for row in report["rows"] if row["status"] == "ok"]
     judged = [verdict for verdict in verdicts if verdict in ("passed", "failed")]
-    passed = judged.count("passed")
+    passed, broken = judged.count("passed"), sum(row["status"] == "failed" for row in report["rows"])
     if not judged:
         return Card(name="Parity", value=NOTHING, note="No export was compared with its reference.")
     note = f"{passed} of {len(judged)} comparisons with their reference agree"
-    tone = "good" if passed == len(judged) else "bad"
-    return Card(name="Parity", value="passed" if tone == "good" else "failed", note=note, tone=tone)
+    if broken:
+        note += f"; {broken} more failed to run"
+    good = passed == len(judged) and not broken
+    return Card(name="Parity", value="passed" if good else "failed", note=note, tone="good" if good else "bad")

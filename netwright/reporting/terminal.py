@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from netwright.artifacts.report import row_name
-from netwright.reporting.headlines import computed_in
+from netwright.reporting.headlines import computed_in, training_note
 
 _COLUMNS = (
     "export",
@@ -76,8 +76,11 @@ def _headlines(report: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{report['deployed']} ({deployed['precision_used']}) against {report['baseline']} "
             f"({baseline['precision_used']}): speedup {_times(ratio)}, "
-            f"{baseline['size_bytes'] / deployed['size_bytes']:.1f} times smaller, {lost:+.2f} points of mAP50-95 lost"
+            f"{baseline['size_bytes'] / deployed['size_bytes']:.1f} times smaller, "
+            f"{abs(lost):.2f} points of mAP50-95 {'lost' if lost >= 0 else 'won'}"
         )
+        if note := training_note(deployed, baseline, report.get("epochs") or {}):
+            lines.append(f"no equal training: {note}")
     lines += [
         f"pruned_fp32 against trained_fp32 on {name}, computed in {computed_in(report, name)}: {_times(ratio)}"
         for name, ratio in report["pruning"].items()

@@ -98,6 +98,11 @@ def test_one_failed_parity_shows(report: dict[str, Any]) -> None:
     assert flat_metrics(report)["parity/passed"] == 0
 
 
+def test_row_that_broke_down_is_no_parity(report: dict[str, Any]) -> None:
+    report["rows"][2]["status"] = "failed"
+    assert flat_metrics(report)["parity/passed"] == 0
+
+
 def test_deployed_row_that_did_not_run_gives_no_ratio(report: dict[str, Any]) -> None:
     report["deployed"], report["comparison"] = "quantized_int8@tensorrt", {}
     check_report(report)

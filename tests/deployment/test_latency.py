@@ -14,6 +14,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0
         monkeypatch.setattr(latency.time, "perf_counter_ns", lambda: self.now)
+        monkeypatch.setattr(latency.time, "sleep", lambda _: None)
 
     def taking(self, milliseconds: float, log: list[str], name: str):  # type: ignore[no-untyped-def]
         def call() -> None:

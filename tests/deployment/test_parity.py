@@ -10,17 +10,15 @@ from onnx import numpy_helper
 
 from netwright.deployment.onnx_export import sample_pixels
 from netwright.deployment.parity import (
-    INT8_TOLERANCE_ELSEWHERE,
     Parity,
     compare_outputs,
-    exact_tolerance,
-    int8_tolerance,
     judge_detections,
     matched_share,
     run_through,
 )
 from netwright.deployment.runtimes.available import open_runtime
 from netwright.deployment.runtimes.protocol import Conditions
+from netwright.deployment.tolerance import INT8_TOLERANCE_ELSEWHERE, exact_tolerance, int8_tolerance
 from netwright.evaluation.detections import Detections
 
 from .conftest import Tiny

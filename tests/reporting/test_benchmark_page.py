@@ -14,8 +14,9 @@ import pytest
 
 from netwright.evaluation.detections import Detections
 from netwright.reporting.benchmark_page import write_benchmark_page
-from netwright.reporting.curves import lay_out_curves, read_history
+from netwright.reporting.curves import epochs_in_all, lay_out_curves, read_history
 from netwright.reporting.gallery import GalleryPicture, match_greedily
+from netwright.reporting.headlines import headlines
 from netwright.reporting.scatter import Point, lay_out_scatter
 from netwright.reporting.units import amount, decimals, signed, significant
 
@@ -136,7 +137,7 @@ def test_page_shows_headlines_rows_and_reasons(page: Path) -> None:
 def test_parity_verdicts_tell_what_they_rest_on(page: Path) -> None:
     text = page.read_text("utf-8")
     assert "98.5 % of the reference&#39;s detections found again\n−0.02 points of mAP50-95 on val" in text
-    assert "2 of 2 comparisons with their reference agree" in text
+    assert "2 of 2 comparisons with their reference agree; 1 more failed to run" in text
 
 
 def test_foreign_text_is_escaped(page: Path) -> None:
@@ -144,6 +145,38 @@ def test_foreign_text_is_escaped(page: Path) -> None:
     assert "<dog>" not in text
     assert "&lt;dog&gt;" in text
     assert "ran out of <memory>" not in text
+
+
+def test_unequal_training_is_said_where_accuracy_is_compared() -> None:
+    report = sample_report() | {"epochs": {"trained": 5, "pruned": 18, "quantized": 19}}
+    (points,) = (card for card in headlines(report) if card.name.startswith("Points"))
+    assert "trained_fp32@openvino has 5 epochs behind it, quantized_int8@openvino 19" in points.note
+    assert points.tone == ""
+    (equal,) = (card for card in headlines(sample_report()) if card.name.startswith("Points"))
+    assert "epochs" not in equal.note
+    assert equal.tone == "good"
+
+
+def test_epochs_add_up_along_the_chain() -> None:
+    assert epochs_in_all({"trained": [{}] * 5, "pruned": [{}] * 13, "quantized": [{}]}) == {
+        "trained": 5,
+        "pruned": 18,
+        "quantized": 19,
+    }
+
+
+def test_pruning_names_the_precision_that_is_really_computed(tmp_path: Path) -> None:
+    rows = [
+        row("trained_fp32", "openvino", 0.7, 20.0, precision_used="bf16"),
+        row("pruned_fp32", "openvino", 0.7, 10.0, precision_used="bf16"),
+        row("quantized_int8", "openvino", 0.7, 5.0),
+    ]
+    gain = {"speedup": 2.0, "speedup_low": 1.9, "speedup_high": 2.1}
+    report = sample_report() | {"rows": rows, "pruning": {"openvino": gain}}
+    write_benchmark_page(tmp_path / "page.html", report=report, histories={}, gallery=[], classes=CLASSES)
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert "openvino, computed in bf16" in text
+    assert "2.00 times as fast; 95 % interval 1.90 to 2.10" in text
 
 
 def test_speedup_interval_is_shown_where_measured(tmp_path: Path) -> None:

@@ -193,6 +193,12 @@ def test_fp32_rows_agree_with_torch(report: dict[str, Any]) -> None:
             assert row["parity"]["status"] == "passed", row["parity"]
 
 
+def test_parity_says_what_it_rests_on(report: dict[str, Any]) -> None:
+    compared = [row["parity"] for row in report["rows"] if row["status"] == "ok" and row["runtime"] != "torch"]
+    assert {(parity["images"], parity["compared_in"]) for parity in compared} == {(4, "fp32")}
+    assert all(parity["tolerance"]["boxes"] > 0 for parity in compared)
+
+
 def test_report_page_and_raw_files_are_written(chain: Chain, report: dict[str, Any]) -> None:
     folder = chain.root / "reports"
     assert read_report(folder) == json.loads(json.dumps(report))
@@ -253,9 +259,10 @@ def test_exchanged_export_fails_parity(chain: Chain, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["deployed", "baseline"])
-def test_headline_row_that_cannot_be_is_refused_at_once(chain: Chain, key: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=rf"benchmark\.{key} is .pruned_int4@openvino.: it must be one of"):
-        chain.benchmark(replace(SETTINGS, **{key: "pruned_int4@openvino"}), tmp_path)
+@pytest.mark.parametrize("name", ["pruned_int4@openvino", "quantized_int8_x86@torch"])
+def test_headline_row_that_cannot_be_is_refused_at_once(chain: Chain, key: str, name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"benchmark\.{key} is .{name}.: it must be one of"):
+        chain.benchmark(replace(SETTINGS, **{key: name}), tmp_path)
     assert not list(tmp_path.iterdir())
 
 

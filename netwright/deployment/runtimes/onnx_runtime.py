@@ -31,6 +31,8 @@ class OnnxRuntime:
         options.intra_op_num_threads = conditions.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # else idle workers spin on for tens of milliseconds and take a core from whatever runs next
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         if conditions.exact:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         with tempfile.TemporaryDirectory() as folder:
