@@ -75,11 +75,6 @@ class QuantizedDetector(Detector):
             quantizer.reset_amax()
             quantizer.amax = _amax_of(layer.weight.detach(), quantizer)
 
-    def thaw_weight_ranges(self) -> None:
-        """Let weight quantizers follow their weights again, as fine-tuning needs."""
-        for quantizer in self.weight_quantizers().values():
-            quantizer.reset_amax()
-
 
 def fake_quantize(values: Tensor, quantizer: TensorQuantizer) -> Tensor:
     """``clamp(round(x / scale), -128, 127) * scale`` with ``scale = amax / 127``, rounding halves to even.
