@@ -29,13 +29,13 @@ def exact_tolerance(atol: float, rtol: float) -> Tolerance:
 _SHARE = {"boxes": 0.97, "scores": 0.999}
 
 # Measured on the trained digits network (ResNet-10-T, 16 pictures), largest difference from torch at these shares:
-# ONNX Runtime, unoptimised, 0 pixels and 5e-7; OpenVINO in fp32, which rounds otherwise, under 0.4 and 3e-4 (0.01
+# ONNX Runtime, unoptimised, 0 pixels and 5e-7; OpenVINO in fp32, which rounds otherwise, 0.16 and 3e-4 (0.01
 # where every score is halfway, as with random weights). One of the file's 27 activation scales doubled (a bit of
 # resolution lost, no more) moves boxes by at least 0.1 pixels or, in the class branch, scores by 3e-5; so does the
 # doubled weight scale of a single channel. ONNX Runtime's row catches those. Other runtimes' rows catch what is
 # coarser, such as a layer whose channels have each other's scales.
 INT8_TOLERANCES = {"onnxruntime": Tolerance(atol={"boxes": 0.05, "scores": 1e-5}, share=_SHARE)}
-INT8_TOLERANCE_ELSEWHERE = Tolerance(atol={"boxes": 0.6, "scores": 0.02}, share=_SHARE)
+INT8_TOLERANCE_ELSEWHERE = Tolerance(atol={"boxes": 0.5, "scores": 0.02}, share=_SHARE)
 
 
 def int8_tolerance(runtime: str) -> Tolerance:

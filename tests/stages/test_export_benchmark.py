@@ -195,7 +195,8 @@ def test_fp32_rows_agree_with_torch(report: dict[str, Any]) -> None:
 
 def test_parity_says_what_it_rests_on(report: dict[str, Any]) -> None:
     compared = [row["parity"] for row in report["rows"] if row["status"] == "ok" and row["runtime"] != "torch"]
-    assert {(parity["images"], parity["compared_in"]) for parity in compared} == {(4, "fp32")}
+    assert {parity["images"] for parity in compared} == {4}
+    assert all(parity["compared_in"].startswith("fp32") for parity in compared)  # not bf16, not integer kernels
     assert all(parity["tolerance"]["boxes"] > 0 for parity in compared)
 
 

@@ -55,6 +55,7 @@ class OpenVino:
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         if self._conditions.exact:
             settings["LP_TRANSFORMS_MODE"] = False  # Q/DQ stay what they are instead of becoming integer kernels
+            settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0  # else 1x1 convolutions quantize their input once more
         return settings
 
 
