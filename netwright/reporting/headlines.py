@@ -52,7 +52,7 @@ def training_note(deployed: Mapping[str, Any], baseline: Mapping[str, Any], epoc
     after, before = (epochs.get(row.get("model", "")) for row in (deployed, baseline))
     if after is None or before is None or after == before:
         return ""
-    return f"{row_name(baseline)} has {before} epochs behind it, {row_name(deployed)} {after}"
+    return f"the baseline has {before} epochs behind it, the deployed {after}"
 
 
 def _accuracy(deployed: Mapping[str, Any], baseline: Mapping[str, Any], epochs: Mapping[str, int]) -> Card:
@@ -66,7 +66,7 @@ def _accuracy(deployed: Mapping[str, Any], baseline: Mapping[str, Any], epochs: 
     return Card(
         name=f"Points {'lost' if lost >= 0 else 'won'}",
         value=decimals(abs(lost), 2),
-        note=f"{note}. No equal training: {unequal}" if unequal else note,
+        note=f"{note}. Not trained equally: {unequal}" if unequal else note,
         tone=tone,
     )
 

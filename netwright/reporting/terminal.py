@@ -80,7 +80,7 @@ def _headlines(report: Mapping[str, Any]) -> list[str]:
             f"{abs(lost):.2f} points of mAP50-95 {'lost' if lost >= 0 else 'won'}"
         )
         if note := training_note(deployed, baseline, report.get("epochs") or {}):
-            lines.append(f"no equal training: {note}")
+            lines.append(f"not trained equally: {note}")
     lines += [
         f"pruned_fp32 against trained_fp32 on {name}, computed in {computed_in(report, name)}: {_times(ratio)}"
         for name, ratio in report["pruning"].items()

@@ -150,7 +150,7 @@ def test_foreign_text_is_escaped(page: Path) -> None:
 def test_unequal_training_is_said_where_accuracy_is_compared() -> None:
     report = sample_report() | {"epochs": {"trained": 5, "pruned": 18, "quantized": 19}}
     (points,) = (card for card in headlines(report) if card.name.startswith("Points"))
-    assert "trained_fp32@openvino has 5 epochs behind it, quantized_int8@openvino 19" in points.note
+    assert "the baseline has 5 epochs behind it, the deployed 19" in points.note
     assert points.tone == ""
     (equal,) = (card for card in headlines(sample_report()) if card.name.startswith("Points"))
     assert "epochs" not in equal.note
