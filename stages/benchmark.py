@@ -70,6 +70,8 @@ def _check_rows(benchmark: Benchmark, bundle: "Bundle") -> None:
     """Raise UserError, before any work, for a headline row that no export and runtime will make."""
     from netwright.deployment.rows import planned_rows
 
+    if len(set(benchmark.runtimes)) < len(benchmark.runtimes):
+        raise UserError(f"benchmark.runtimes is {benchmark.runtimes}: name each runtime once")
     planned = [f"{entry.name}@{runtime}" for entry, runtime in planned_rows(bundle, benchmark.runtimes)]
     for key, name in (("deployed", benchmark.deployed), ("baseline", benchmark.baseline)):
         if name not in planned:

@@ -28,7 +28,7 @@ from netwright.evaluation.detections import Detections
 MATCH_SCORE, MATCH_IOU, MATCH_SCORE_GAP = 0.3, 0.8, 0.1
 MATCHED_SHARE = 0.95  # of the reference's detections
 POINTS = {"fp32": 0.1}  # of mAP50-95 that a runtime may differ from its reference on val, by the precision used
-POINTS_BELOW_FP32 = 0.5
+POINTS_BELOW_FP32 = 1.0  # bf16 alone moved a val split of 87 pictures by 0.5
 
 
 @dataclass(frozen=True, kw_only=True)

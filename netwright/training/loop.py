@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from netwright.data.pictures import PictureSet
 from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy
+from netwright.models.assign import Truth
 from netwright.models.detector import Detector
-from netwright.models.losses import detection_loss
+from netwright.models.losses import DetectionLoss, detection_loss
 from netwright.training.batches import training_batches
 from netwright.training.ema import MovingAverage
 from netwright.training.optim import build_optimizer, build_schedule
@@ -73,31 +74,27 @@ def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
 def _epochs(
     network: Detector, pictures: PictureSet, average: MovingAverage, recipe: Recipe, device: str
 ) -> Iterator[EpochMetrics]:
+    """Train an epoch at a time; what is yielded has no accuracy yet."""
     generator = torch.Generator().manual_seed(recipe.seed)
     steps = math.ceil(len(pictures) / recipe.batch_size)
     optimizer = build_optimizer(network, learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = build_schedule(optimizer, steps=steps * recipe.epochs, warmup_steps=round(steps * recipe.warmup_epochs))
+    warmup = min(round(steps * recipe.warmup_epochs), steps * recipe.epochs // 4)  # a short run must have a decay too
+    schedule = build_schedule(optimizer, steps=steps * recipe.epochs, warmup_steps=warmup)
     for epoch in range(1, recipe.epochs + 1):
-        began = time.perf_counter()
+        began, rate = time.perf_counter(), float(schedule.get_last_lr()[0])
         network.train()
-        sums, rate = torch.zeros(4), float(schedule.get_last_lr()[0])
+        sums = torch.zeros(4)
         batches = training_batches(
             pictures, batch_size=recipe.batch_size, policy=recipe.augment, generator=generator, device=device
         )
         for number, (pixels, truth) in enumerate(batches, start=1):
-            with torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16"):
-                raw = network.predict_raw(pixels.contiguous(memory_format=torch.channels_last))
-            loss = detection_loss(network, raw, truth)
+            loss = _loss(network, pixels, truth, recipe)
             if not torch.isfinite(loss.total):
                 raise UserError(
                     f"the loss became {loss.total.item()} at step {number} of epoch {epoch}: "
                     f"lower the learning rate (now {recipe.learning_rate}) or set precision to fp32"
                 )
-            optimizer.zero_grad(set_to_none=True)
-            loss.total.backward()
-            if recipe.clip_norm:
-                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
-            optimizer.step()
+            _step(network, loss, optimizer, recipe)
             schedule.step()
             average.update(network)
             sums += torch.stack((loss.total.detach(), loss.objects, loss.classes, loss.boxes)).cpu()
@@ -111,3 +108,17 @@ def _epochs(
             learning_rate=rate,
             seconds=time.perf_counter() - began,
         )
+
+
+def _loss(network: Detector, pixels: Tensor, truth: Truth, recipe: Recipe) -> DetectionLoss:
+    with torch.autocast(pixels.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+        raw = network.predict_raw(pixels.contiguous(memory_format=torch.channels_last))
+    return detection_loss(network, raw, truth)
+
+
+def _step(network: Detector, loss: DetectionLoss, optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.total.backward()
+    if recipe.clip_norm:
+        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+    optimizer.step()

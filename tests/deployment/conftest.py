@@ -31,7 +31,8 @@ class FakeQuantize(nn.Module):
         if self.axis is None:
             return torch.fake_quantize_per_tensor_affine(values, float(self.scale), 0, -128, 127)
         zeros = torch.zeros_like(self.scale, dtype=torch.int32)
-        return torch.fake_quantize_per_channel_affine(values, self.scale, zeros, self.axis, -128, 127)
+        scale = self.scale if self.scale.dtype == torch.float32 else self.scale.float()
+        return torch.fake_quantize_per_channel_affine(values, scale, zeros, self.axis, -128, 127)
 
 
 class QuantizedConv(nn.Module):

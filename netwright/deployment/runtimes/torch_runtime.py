@@ -16,12 +16,13 @@ class TorchRuntime:
     """The torch module in fp32, fake quantizers included."""
 
     name = "torch"
+    dtype = torch.float32
 
     def __init__(self, source: Source, conditions: Conditions) -> None:
         if conditions.device == "cuda" and not torch.cuda.is_available():
             raise RuntimeMissingError("torch finds no CUDA device here: set the device to cpu")
         self._conditions = conditions
-        self._network = source.network().eval().to(conditions.device)
+        self._network = source.network().eval().to(conditions.device, self.dtype)
 
     def describe(self) -> RuntimeFacts:
         """Torch computes what the modules say: fp32, and fp32 rounded to the quantizers' grid where there are any."""
@@ -37,5 +38,12 @@ class TorchRuntime:
         if torch.get_num_threads() != self._conditions.threads:
             torch.set_num_threads(self._conditions.threads)
         with torch.inference_mode():
-            boxes, scores = self._network(torch.from_numpy(pixels).to(self._conditions.device))
-        return boxes.cpu().numpy(), scores.cpu().numpy()
+            boxes, scores = self._network(torch.from_numpy(pixels).to(self._conditions.device, self.dtype))
+        return boxes.float().cpu().numpy(), scores.float().cpu().numpy()
+
+
+class DoubleTorchRuntime(TorchRuntime):
+    """The same in float64: its distance from TorchRuntime is what rounding alone does to this network."""
+
+    name = "torch_float64"
+    dtype = torch.float64
