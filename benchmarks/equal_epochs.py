@@ -1,7 +1,7 @@
 """What compression costs: train -> prune -> qat beside the unpruned network trained for as many epochs in all.
 
-    python benchmarks/equal_epochs.py [--seeds 1 2 3] [--device cuda] [--out FILE]
-    python benchmarks/equal_epochs.py --pipeline      # the deployed row of reports/ is the compressed side
+    python -m benchmarks.equal_epochs [--seeds 1 2 3] [--device cuda] [--out FILE]
+    python -m benchmarks.equal_epochs --pipeline      # the deployed row of reports/ is the compressed side
 
 Both sides read params.yaml, data/converted and models/init, and run the same library functions as the stages, so
 a host with torch, timm and modelopt is enough. Accuracy is COCO mAP on the test split, in torch; the quantized side

@@ -1,6 +1,6 @@
 """reports/benchmark.json as the Markdown table of docs/benchmarks.md.
 
-    python benchmarks/markdown_table.py [reports/benchmark.json]
+    python -m benchmarks.markdown_table [reports/benchmark.json]
 
 Accuracy is on the test split; a row that did not run is left out.
 """
