@@ -66,6 +66,7 @@ $(READY):
 	@echo "make: installing requirements.lock"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pipelines.machine > /dev/null # plain dvc repro wants machine.json too
 	@rm -f .venv/.installed-* && touch $@
 
 # Where it cannot be had (no network, another platform), its tests say so and are skipped.
