@@ -13,7 +13,7 @@ from netwright.deployment.runtimes.protocol import (
 
 
 class TorchRuntime:
-    """The torch module in fp32, fake quantizers included."""
+    """The torch module in fp32, fake quantizers included; its weights lie channels-last, as in training."""
 
     name = "torch"
     dtype = torch.float32
@@ -22,7 +22,8 @@ class TorchRuntime:
         if conditions.device == "cuda" and not torch.cuda.is_available():
             raise RuntimeMissingError("torch finds no CUDA device here: set the device to cpu")
         self._conditions = conditions
-        self._network = source.network().eval().to(conditions.device, self.dtype)
+        network = source.network().eval().to(conditions.device, self.dtype)
+        self._network = network.to(memory_format=torch.channels_last)
 
     def describe(self) -> RuntimeFacts:
         """Torch computes what the modules say: fp32, and fp32 rounded to the quantizers' grid where there are any."""
