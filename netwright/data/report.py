@@ -1,63 +1,45 @@
 """What a conversion found and kept, as ``report.json``."""
 
-import math
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from netwright.data.examined import Offence
+from netwright.data.survey import Survey
 
-from netwright.artifacts.dataset import Record
-from netwright.data.raw import RawDataset
-from netwright.data.validate import REJECTING, RULES, Offence
-from netwright.types import SPLITS
-
-QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+if TYPE_CHECKING:
+    from netwright.data.audit import DuplicatePair
 
 
-def make_report(name: str, raw: RawDataset, records: Sequence[Record], offences: Sequence[Offence]) -> dict[str, Any]:
-    """Counts per split and class, quantiles of box sizes in pixels, and every offence; JSON values only."""
-    found = Counter(offence.rule for offence in offences)
-    return {
-        "name": name,
-        "format": raw.format,
-        "notes": list(raw.notes),
-        "classes": list(raw.classes),
-        "splits": {split: _split_report(raw.classes, [r for r in records if r.split == split]) for split in SPLITS},
-        "box_sizes": {"quantiles": list(QUANTILES), **_size_quantiles(records)},
-        "boxes_rejected": sum(found[rule] for rule in REJECTING),
-        "rules": {rule: {"count": found[rule], "meaning": meaning} for rule, meaning in RULES.items()},
-        "offenders": [_offender(offence) for offence in offences],
-    }
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a conversion knows beside its pictures.
+
+    ``rules`` maps every rule to its action in force and its meaning, in the order to show them. ``mapping`` has
+    (class in the source, class here or None where dropped, boxes) for every source class. ``split_origin`` says in a
+    line where the splits come from, ``group_origin`` what was held together ("" for nothing); ``duplicates`` are
+    pictures that lie in two splits, ``leakage`` (warn, fail) what was to be done about them.
+    """
+
+    name: str
+    format: str
+    notes: tuple[str, ...]
+    classes: tuple[str, ...]
+    fingerprint: str
+    rules: Mapping[str, tuple[str, str]]
+    split_origin: str
+    group_origin: str = ""
+    leakage: str = "warn"
+    mapping: Sequence[tuple[str, str | None, int]] = ()
+    duplicates: "Sequence[DuplicatePair]" = ()
 
 
-def _split_report(classes: tuple[str, ...], records: Sequence[Record]) -> dict[str, Any]:
-    counts = Counter(int(label) for record in records for label in record.labels)
-    return {
-        "images": len(records),
-        "empty_images": sum(len(record.labels) == 0 for record in records),
-        "boxes": counts.total(),
-        "boxes_per_class": {label: counts[index] for index, label in enumerate(classes)},
-    }
+def make_report(about: About, survey: Survey, offences: Iterable[Offence]) -> dict[str, Any]:
+    """Everything of report.json but ``offenders``, which ``write_report`` adds; JSON values only."""
+    raise NotImplementedError
 
 
-def _size_quantiles(records: Sequence[Record]) -> dict[str, list[float]]:
-    boxes = np.concatenate([np.zeros((0, 4), dtype=np.float32), *(record.boxes for record in records)])
-    if not len(boxes):
-        return {"width": [], "height": []}
-    sizes = {"width": boxes[:, 2] - boxes[:, 0], "height": boxes[:, 3] - boxes[:, 1]}
-    return {
-        side: [round(float(value), 2) for value in np.quantile(lengths, QUANTILES)] for side, lengths in sizes.items()
-    }
-
-
-def _offender(offence: Offence) -> dict[str, Any]:
-    """JSON has no NaN, so such a corner is written as a word."""
-    box = offence.box and [value if math.isfinite(value) else str(value) for value in offence.box]
-    return {
-        "rule": offence.rule,
-        "name": offence.name,
-        "label": offence.label,
-        "box": box,
-        "reason": offence.reason,
-    }
+def write_report(path: Path, report: Mapping[str, Any], offences: Iterable[Offence]) -> None:
+    """Write ``report`` (see make_report) whole to ``path`` with every one of ``offences``, one at a time."""
+    raise NotImplementedError
