@@ -1,0 +1,147 @@
+"""One Parquet file of the dataset: rows of one split, pictures and boxes together, sorted by name.
+
+The same rows give the same bytes on every machine: nothing in the file tells when, where or in which order it was made.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from netwright.artifacts.whole_file import sha256_of, whole_file
+from netwright.errors import UserError
+
+_SCHEMA = pa.schema(
+    [
+        ("name", pa.string()),
+        ("image", pa.binary()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("boxes", pa.list_(pa.float32())),
+        ("labels", pa.list_(pa.int32())),
+        ("difficult", pa.list_(pa.bool_())),
+        ("crowd", pa.list_(pa.bool_())),
+        ("truncated", pa.list_(pa.float32())),
+        ("occluded", pa.list_(pa.int8())),
+        ("group", pa.string()),
+        ("source", pa.string()),
+    ]
+)
+_ROWS, _BYTES = 64, 16 << 20  # a row group ends at the first of the two: it is what writing and reading hold in memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One labelled picture.
+
+    ``image`` is the encoded file as it was found, ``boxes`` (N, 4) float32 xyxy in pixels, ``labels`` (N,) int64
+    indices into the manifest's classes, ``group`` what must not be split (a video, a patient), ``source`` the path
+    relative to the raw dataset. ``difficult`` and ``crowd`` (N,) bool, ``truncated`` (N,) float32 0..1 and
+    ``occluded`` (N,) int8 0..3 are zeros where they are not given.
+    """
+
+    name: str
+    split: str
+    image: bytes
+    width: int
+    height: int
+    boxes: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    difficult: NDArray[np.bool_] = field(default_factory=partial(np.zeros, 0, np.bool_))
+    crowd: NDArray[np.bool_] = field(default_factory=partial(np.zeros, 0, np.bool_))
+    truncated: NDArray[np.float32] = field(default_factory=partial(np.zeros, 0, np.float32))
+    occluded: NDArray[np.int8] = field(default_factory=partial(np.zeros, 0, np.int8))
+    group: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("difficult", "crowd", "truncated", "occluded"):
+            given = getattr(self, name)
+            if len(given) != len(self.labels):
+                object.__setattr__(self, name, np.zeros(len(self.labels), dtype=given.dtype))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One Parquet file of the dataset."""
+
+    file: str
+    split: str
+    images: int
+    boxes: int
+    sha256: str
+
+
+def write_shard(path: Path, split: str, rows: Iterable[Record]) -> Shard:
+    """Write ``rows``, sorted by name, to ``path``, whole; no more than one row group is held in memory."""
+    images = boxes = 0
+    with whole_file(path) as temporary, _writer(temporary) as writer:
+        for group in _groups(rows):
+            writer.write_table(_table(group))
+            images += len(group)
+            boxes += sum(len(row.labels) for row in group)
+    return Shard(file=path.name, split=split, images=images, boxes=boxes, sha256=sha256_of(path))
+
+
+def read_shard(path: Path, split: str) -> Iterator[Record]:
+    """Yield the records of the file. Raises UserError where it is missing or damaged."""
+    try:
+        with pq.ParquetFile(path) as shard:
+            for batch in shard.iter_batches(batch_size=_ROWS):
+                for row in batch.to_pylist():
+                    yield _record(row, split)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run the convert stage again (dvc repro convert)") from None
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's fault, not the file's
+            raise
+        raise UserError(f"{path} is damaged ({error}): delete its folder and run dvc repro convert") from None
+
+
+def _writer(path: Path) -> pq.ParquetWriter:
+    # photographs neither compress nor repeat, and nobody asks for the smallest one
+    return pq.ParquetWriter(path, _SCHEMA, compression="none", use_dictionary=False, write_statistics=["name"])
+
+
+def _groups(rows: Iterable[Record]) -> Iterator[list[Record]]:
+    group: list[Record] = []
+    size = 0
+    for row in rows:
+        group.append(row)
+        size += len(row.image)
+        if len(group) == _ROWS or size >= _BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _table(rows: list[Record]) -> pa.Table:
+    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in _SCHEMA.names}
+    columns["boxes"] = [row.boxes.reshape(-1) for row in rows]
+    columns["labels"] = [row.labels.astype(np.int32) for row in rows]
+    return pa.table(columns, schema=_SCHEMA)
+
+
+def _record(row: dict[str, Any], split: str) -> Record:
+    return Record(
+        name=row["name"],
+        split=split,
+        image=row["image"],
+        width=row["width"],
+        height=row["height"],
+        boxes=np.asarray(row["boxes"], dtype=np.float32).reshape(-1, 4),
+        labels=np.asarray(row["labels"], dtype=np.int64),
+        difficult=np.asarray(row["difficult"], dtype=np.bool_),
+        crowd=np.asarray(row["crowd"], dtype=np.bool_),
+        truncated=np.asarray(row["truncated"], dtype=np.float32),
+        occluded=np.asarray(row["occluded"], dtype=np.int8),
+        group=row["group"],
+        source=row["source"],
+    )
