@@ -5,7 +5,6 @@ The same rows give the same bytes on every machine: nothing in the file tells wh
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +52,10 @@ class Record:
     height: int
     boxes: NDArray[np.float32]
     labels: NDArray[np.int64]
-    difficult: NDArray[np.bool_] = field(default_factory=partial(np.zeros, 0, np.bool_))
-    crowd: NDArray[np.bool_] = field(default_factory=partial(np.zeros, 0, np.bool_))
-    truncated: NDArray[np.float32] = field(default_factory=partial(np.zeros, 0, np.float32))
-    occluded: NDArray[np.int8] = field(default_factory=partial(np.zeros, 0, np.int8))
+    difficult: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    crowd: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    truncated: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    occluded: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
     group: str = ""
     source: str = ""
 
