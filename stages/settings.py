@@ -24,13 +24,60 @@ class SceneSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OnInvalid:
+    """What is done about each thing that the checks may find (see netwright.data.validate)."""
+
+    not_finite: Literal["drop", "fail"]
+    zero_area: Literal["drop", "fail"]
+    inverted: Literal["drop", "fail"]
+    outside: Literal["drop", "fail"]
+    overhang: Literal["clip", "drop", "fail"]
+    tiny: Literal["keep", "drop", "fail"]
+    near_identical: Literal["drop", "keep", "fail"]
+    unknown_class: Literal["drop", "fail"]
+    crowd: Literal["drop", "keep", "fail"]
+    difficult: Literal["keep", "drop", "fail"]
+    missing_image: Literal["drop", "fail"]
+    missing_label: Literal["drop", "keep", "fail"]  # keep: a picture without objects
+    bad_label: Literal["fail", "drop"]
+    unreadable: Literal["fail", "drop"]
+    colour_mode: Literal["keep", "drop", "fail"]
+    animated: Literal["drop", "keep", "fail"]  # keep: its first frame
+    exif_rotation: Literal["keep", "drop", "fail"]  # keep: turned upright
+    size_mismatch: Literal["keep", "drop", "fail"]
+    duplicate_name: Literal["fail", "drop"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitShares:
+    """Shares of the pictures, summing to 1."""
+
+    train: Share
+    val: Share
+    test: Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSettings:
+    """How pictures are divided where the dataset brings no split files of its own."""
+
+    group_by: str  # auto, none, folder, or a regular expression over the name: what it matches stays together
+    shares: SplitShares
+    seed: Count
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """conf/dataset: what convert reads."""
+    """conf/dataset: what convert reads, and how it is checked and divided."""
 
     name: str
     source: str  # a path inside the project
-    format: Literal["auto", "digits", "voc"]
-    shards_per_split: Positive
+    format: Literal["auto", "digits", "kitti", "coco", "voc", "yolo", "egohands"]
+    class_mapping: dict[str, str | None]  # source class: class, null drops its boxes; empty keeps all classes
+    on_invalid: OnInvalid
+    tiny_pixels: Amount  # a box with a shorter side breaks the rule `tiny`
+    leakage: Literal["warn", "fail"]  # the same or nearly the same picture in two splits
+    split: SplitSettings
     scenes: SceneSettings
 
 

@@ -12,7 +12,7 @@ from netwright.types import Range
 
 
 def typed(value: Any, wanted: Any, key: str = "") -> Any:
-    """Return ``value`` as ``wanted``: a dataclass, list[T], tuple[T, ...], T | None, Literal, or a plain scalar type.
+    """Return ``value`` as ``wanted``: a dataclass, dict[str, T], list[T], tuple[T, ...], T | None, Literal or scalar.
 
     ``Annotated[T, Range(low, high)]`` bounds a number.
 
@@ -28,6 +28,8 @@ def typed(value: Any, wanted: Any, key: str = "") -> Any:
         return _chosen(value, get_args(wanted), key)
     if origin is list:
         return [typed(item, get_args(wanted)[0], f"{key}[{n}]") for n, item in enumerate(_sequence(value, wanted, key))]
+    if origin is dict:
+        return _dict(value, wanted, key)
     if origin is tuple:
         return _tuple(_sequence(value, wanted, key), wanted, key)
     if origin is types.UnionType:
@@ -70,6 +72,15 @@ def _sequence(value: Any, wanted: Any, key: str) -> list[Any]:
     if not isinstance(value, list):
         raise UserError(f"{key} must be a list ({_called(wanted)}), found {_shown(value)}")
     return value
+
+
+def _dict(value: Any, wanted: Any, key: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UserError(f"{key} must be a mapping, found {_shown(value)}")
+    for name in value:
+        if not isinstance(name, str):
+            raise UserError(f"{key} has the key {_shown(name)}: keys are text, so write it in quotes")
+    return {name: typed(item, get_args(wanted)[1], f"{key}.{name}") for name, item in value.items()}
 
 
 def _tuple(value: list[Any], wanted: Any, key: str) -> tuple[Any, ...]:
