@@ -1,0 +1,62 @@
+"""Picture files of a dataset: which they are, what they are called, and names that must stay inside their folder."""
+
+import os
+from pathlib import Path, PurePosixPath
+
+from netwright.errors import UserError
+
+EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_SIGNATURES = {
+    b"\x89PNG": ".png",
+    b"BM": ".bmp",
+    b"GIF8": ".gif",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+    b"RIFF": ".webp",
+}
+
+
+def extension_of(image: bytes) -> str:
+    """The usual extension of an encoded picture, by its first bytes; ".jpg" where they say nothing else."""
+    return next((extension for mark, extension in _SIGNATURES.items() if image.startswith(mark)), ".jpg")
+
+
+def inside(text: str, where: str) -> str:
+    r"""Return ``text`` as a path below a folder, "/" separated; a Windows "\\" is taken for "/".
+
+    Raises UserError, which says ``where`` the name stands, for an absolute path, a drive letter, "..", an empty name
+    or characters that no file name can hold.
+    """
+    parts = PurePosixPath(text.replace("\\", "/")).parts
+    drive = bool(parts) and len(parts[0]) == 2 and parts[0][1] == ":"
+    if not parts or drive or parts[0].startswith("/") or ".." in parts or "\0" in text or not is_unicode(text):
+        raise UserError(f"{where} names the file {text!r}: a path below the dataset's own folder is expected")
+    return "/".join(parts)
+
+
+def is_unicode(text: str) -> bool:
+    """False for text that UTF-8 cannot hold: half of a surrogate pair, a file name in an older encoding."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def without_extension(path: str) -> str:
+    """``path`` without its last extension: what a picture is called."""
+    return str(PurePosixPath(path).with_suffix(""))
+
+
+def list_files(folder: Path, extensions: frozenset[str] = EXTENSIONS) -> list[str]:
+    """Paths of the files below ``folder`` with one of the lower-case ``extensions`` in any case, "/" separated, sorted.
+
+    Links to folders are not followed, so that no loop is walked. Raises UserError for a name that is not UTF-8.
+    """
+    found = []
+    for place, _, files in os.walk(folder):
+        inner = Path(place).relative_to(folder)
+        found += [(inner / name).as_posix() for name in files if os.path.splitext(name)[1].lower() in extensions]  # noqa: PTH122 100,000 names
+    if wrong := next((name for name in found if not is_unicode(name)), None):
+        raise UserError(f"{folder} has a file whose name is not UTF-8, {os.fsencode(wrong)!r}: rename it")
+    return sorted(found)
