@@ -1,10 +1,11 @@
 """The embedded dataset as a source: its scenes are drawn while they are read."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from netwright.data.embedded.glyphs import CLASSES, Glyphs, load_glyphs
 from netwright.data.embedded.scenes import MIN_SIZE, Scene, draw_scene, encode_scene
-from netwright.data.raw import RawBox, RawDataset, RawPicture
+from netwright.data.raw import RawBox, RawDataset, RawLabels, RawPicture
 from netwright.errors import UserError
 
 
@@ -39,13 +40,14 @@ class _Scenes:
 
     def _picture(self, glyphs: Glyphs, split: str, index: int) -> RawPicture:
         scene = draw_scene(glyphs, seed=self.seed, split=split, index=index, size=self.size)
+        boxes = tuple(RawBox(label=str(digit.label), corners=digit.box) for digit in scene.digits)
         return RawPicture(
             name=scene.name,
             split=split,
             content=encode_scene(scene),
-            boxes=tuple(RawBox(label=str(digit.label), corners=digit.box) for digit in scene.digits),
+            labels=partial(RawLabels, boxes=boxes, declared_size=(self.size, self.size)),
+            state=f"seed {self.seed}, {self.size} pixels",
             source=_glyphs_of(scene),
-            declared_size=(self.size, self.size),
         )
 
 

@@ -1,0 +1,88 @@
+"""Walking a dataset's folders: thousands of files, links that lead away or in circles, names in odd encodings."""
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from netwright.data.formats.picture_files import is_unicode
+from netwright.errors import UserError
+
+
+def files_below(folder: Path, extensions: frozenset[str], *, border: Path) -> list[str]:
+    """Paths below ``folder`` of the files with one of the lower-case ``extensions``, in any case; "/" between folders.
+
+    Sorted; hidden files and macOS's ``__MACOSX`` are passed over; no file is opened. A link is followed where it stays
+    inside the folder ``border`` and shows something new, so that no circle is walked. Raises UserError for a link
+    that leads out of ``border``, a name that is not UTF-8, a folder that cannot be listed; [] where there is no folder.
+    """
+    root, limit = os.path.realpath(folder), os.path.realpath(border)
+    seen, waiting, found = {root}, [("", root)], []
+    if not folder.is_dir():
+        return []
+    while waiting:
+        inner, place = waiting.pop()
+        for entry in _entries(place, folder / inner):
+            real = _real(entry, place, limit)
+            if not entry.is_dir():
+                if os.path.splitext(entry.name)[1].lower() in extensions and entry.is_file():  # noqa: PTH122 100,000 names
+                    found.append(inner + entry.name)
+            elif real not in seen and not (entry.is_symlink() and _is_below(real, root)):
+                seen.add(real)
+                waiting.append((f"{inner}{entry.name}/", real))
+    return sorted(found)
+
+
+def subfolders(folder: Path, *, border: Path) -> list[str]:
+    """Names of the folders right below ``folder``, sorted, hidden ones left out. Raises UserError as files_below."""
+    place, limit = os.path.realpath(folder), os.path.realpath(border)
+    return [entry.name for entry in _entries(place, folder) if _real(entry, place, limit) and entry.is_dir()]
+
+
+def state_of(path: Path) -> str:
+    """Text that changes whenever the file does: its time and size; "gone" where it has been removed."""
+    try:
+        status = path.stat()
+    except OSError:
+        return "gone"
+    return f"{status.st_mtime_ns}:{status.st_size}"
+
+
+def stem_of(path: str) -> str:
+    """``path`` without its extension, composed (NFC): macOS writes an accented letter as two characters."""
+    return unicodedata.normalize("NFC", os.path.splitext(path)[0])  # noqa: PTH122 100,000 names
+
+
+def _entries(place: str, shown: Path) -> Iterator["os.DirEntry[str]"]:
+    try:
+        with os.scandir(place) as entries:
+            listed = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(f"{shown} cannot be listed ({error.strerror}): mend its rights, or move it out") from None
+    for entry in listed:
+        if not is_unicode(entry.name):
+            raise UserError(f"{shown} holds a name that is not UTF-8, {os.fsencode(entry.name)!r}: rename it")
+        if not entry.name.startswith(".") and entry.name != "__MACOSX" and not _leads_nowhere(entry):
+            yield entry
+
+
+def _leads_nowhere(entry: "os.DirEntry[str]") -> bool:
+    """A link to nothing, or to itself."""
+    return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110 False for ELOOP, which entries raise
+
+
+def _real(entry: "os.DirEntry[str]", place: str, limit: str) -> str:
+    """Where ``entry`` of the real folder ``place`` really lies."""
+    if not entry.is_symlink():
+        return os.path.join(place, entry.name)  # noqa: PTH118 100,000 names
+    real = os.path.realpath(entry.path)
+    if not _is_below(real, limit):
+        raise UserError(
+            f"{entry.path} is a link to {real}, outside the dataset's folder: copy the files there, "
+            "or give dataset.source the folder that holds both"
+        )
+    return real
+
+
+def _is_below(real: str, root: str) -> bool:
+    return real == root or real.startswith(root.rstrip("/") + "/")

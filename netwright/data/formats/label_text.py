@@ -1,0 +1,48 @@
+"""Label files that are plain text: encodings, line ends, numbers."""
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+
+from netwright.errors import UserError
+
+LARGEST = 1 << 24  # bytes; a line a box, so far above 100,000 boxes
+
+
+def read_lines(path: Path, shown: str) -> Iterator[tuple[int, str]]:
+    """Yield (number from 1, text) of every line that is not blank, stripped.
+
+    UTF-8 (a byte order mark is passed over) or UTF-16 with its mark, else Latin-1, in which every byte is a letter.
+    Any line end. Raises UserError, which calls the file ``shown``, where it is missing, binary or above LARGEST bytes.
+    """
+    text = _decode(_read(path, shown))
+    if "\0" in text:
+        raise UserError(f"{shown} is not text: replace it, or remove it and its picture")
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
+        if stripped := line.strip():
+            yield number, stripped
+
+
+def quote(line: str) -> str:
+    """``line`` for a message: at most 60 characters, quoted, control characters escaped."""
+    return repr(line if len(line) <= 60 else line[:57] + "...")
+
+
+def _read(path: Path, shown: str) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise UserError(f"{shown} cannot be read ({error.strerror}): restore it, or remove it") from None
+    if len(content) > LARGEST:
+        raise UserError(f"{shown} has more than {LARGEST >> 20} MiB: no label file is as long")
+    return content
+
+
+def _decode(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
