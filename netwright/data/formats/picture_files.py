@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from netwright.errors import UserError
 
 EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_LONGEST = 255  # bytes of a file name, on every usual file system
 _SIGNATURES = {
     b"\x89PNG": ".png",
     b"BM": ".bmp",
@@ -29,7 +30,9 @@ def inside(text: str, where: str) -> str:
     """
     parts = PurePosixPath(text.replace("\\", "/")).parts
     drive = bool(parts) and len(parts[0]) == 2 and parts[0][1] == ":"
-    if not parts or drive or parts[0].startswith("/") or ".." in parts or "\0" in text or not is_unicode(text):
+    leads_out = not parts or drive or parts[0].startswith("/") or ".." in parts
+    if leads_out or "\0" in text or not is_unicode(text) or any(len(part.encode()) > _LONGEST for part in parts):
+        text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
         raise UserError(f"{where} names the file {text!r}: a path below the dataset's own folder is expected")
     return "/".join(parts)
 
@@ -60,3 +63,15 @@ def list_files(folder: Path, extensions: frozenset[str] = EXTENSIONS) -> list[st
     if wrong := next((name for name in found if not is_unicode(name)), None):
         raise UserError(f"{folder} has a file whose name is not UTF-8, {os.fsencode(wrong)!r}: rename it")
     return sorted(found)
+
+
+def write_picture(folder: Path, name: str, image: bytes) -> str:
+    """Write ``image`` unchanged as ``name`` and its usual extension below ``folder``; return that file name.
+
+    Raises UserError for a name that leads out of the folder.
+    """
+    file_name = inside(name + extension_of(image), "the dataset")
+    path = folder / file_name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(image)
+    return file_name

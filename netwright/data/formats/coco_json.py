@@ -1,0 +1,205 @@
+"""One COCO JSON file, read into arrays: about 50 bytes an annotation, whatever its masks take in the file."""
+
+import hashlib
+import math
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.data.formats.json_stream import stream_object
+from netwright.data.formats.picture_files import inside, is_unicode
+from netwright.data.raw import RawBox, RawLabels
+from netwright.errors import UserError
+
+_MISSING = (math.nan,) * 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """One picture's boxes: ``corners`` (n, 4) float64 xyxy in pixels; ``size`` is (width, height) or None."""
+
+    corners: NDArray[np.float64]
+    labels: tuple[str, ...]
+    crowd: NDArray[np.int8]
+    difficult: NDArray[np.int8]
+    truncated: NDArray[np.float32]
+    occluded: NDArray[np.int8]
+    size: tuple[int, int] | None
+
+    def state(self) -> str:
+        """Changes whenever a box, a label or the size does."""
+        digest = hashlib.blake2b(repr((self.labels, self.size)).encode(), digest_size=16)
+        for column in (self.corners, self.crowd, self.difficult, self.truncated, self.occluded):
+            digest.update(column.tobytes())
+        return digest.hexdigest()
+
+    def read(self) -> RawLabels:
+        """The boxes as every format gives them."""
+        flags = zip(self.crowd, self.difficult, self.truncated, self.occluded, strict=True)
+        return RawLabels(
+            boxes=tuple(
+                RawBox(
+                    label=label,
+                    corners=tuple(corners),
+                    crowd=bool(crowd),
+                    difficult=bool(difficult),
+                    truncated=float(truncated),
+                    occluded=int(occluded),
+                )
+                for label, corners, (crowd, difficult, truncated, occluded) in zip(
+                    self.labels, self.corners.tolist(), flags, strict=True
+                )
+            ),
+            declared_size=self.size,
+        )
+
+
+class CocoFile:
+    """The pictures, categories and annotations of the JSON file at ``path``.
+
+    ``files`` maps each picture's id to its file name, "" for an id that annotations name and ``images`` does not
+    list. ``classes`` are the categories' names in the file's order, without ``headings``. An annotation's own id is
+    not looked at. Raises UserError for an entry without what it needs, ids or names that contradict each other, or
+    names that lead out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._index: dict[Any, int] = {}  # picture id -> its place, in order of first sight
+        self.files: dict[Any, str] = {}
+        self._sizes: dict[int, tuple[int, int]] = {}
+        self._names: dict[Any, str] = {}  # category id -> name
+        self._parents: dict[Any, Any] = {}
+        self._codes: dict[Any, int] = {}  # category id -> its code in _label, in order of first sight
+        self._picture, self._label = array("i"), array("i")
+        self._corners, self._truncated = array("d"), array("f")
+        self._crowd, self._difficult, self._occluded = array("b"), array("b"), array("b")
+        readers = {"images": self._image, "annotations": self._annotation, "categories": self._category}
+        found = set()
+        for key, element in stream_object(path):
+            if key in readers:
+                found.add(key)
+                readers[key](self._entry(element, key))
+        if missing := readers.keys() - found - {"annotations"}:
+            raise UserError(f"{path} has no {' and no '.join(sorted(missing))}: a COCO file lists them")
+        self._finish()
+
+    def rows(self, picture: Any) -> Rows:
+        """The boxes of the picture with this id."""
+        place = self._index[picture]
+        chosen = self._order[self._starts[place] : self._starts[place + 1]]
+        columns = self._columns
+        return Rows(
+            corners=columns["corners"][chosen],
+            labels=tuple(self._label_names[code] for code in columns["label"][chosen]),
+            crowd=columns["crowd"][chosen],
+            difficult=columns["difficult"][chosen],
+            truncated=columns["truncated"][chosen],
+            occluded=columns["occluded"][chosen],
+            size=self._sizes.get(place),
+        )
+
+    def _finish(self) -> None:
+        if unknown := next((code for code in self._codes if code not in self._names), None):
+            raise UserError(f"{self.path}: an annotation has category_id {unknown!r}, which categories does not list")
+        for picture in self._index:
+            self.files.setdefault(picture, "")
+        self._label_names = [self._names[code] for code in self._codes]
+        headings = [code for code in self._names if self._is_heading(code)]
+        self.headings = tuple(self._names[code] for code in headings)
+        self.classes = tuple(dict.fromkeys(name for code, name in self._names.items() if code not in headings))
+        picture = np.frombuffer(self._picture, np.int32)
+        self._order = np.argsort(picture, kind="stable").astype(np.int32)
+        self._starts = np.concatenate(([0], np.cumsum(np.bincount(picture, minlength=len(self._index)))))
+        self._columns: dict[str, NDArray[Any]] = {
+            "corners": np.frombuffer(self._corners).reshape(-1, 4),
+            "label": np.frombuffer(self._label, np.int32),
+            "crowd": np.frombuffer(self._crowd, np.int8),
+            "difficult": np.frombuffer(self._difficult, np.int8),
+            "truncated": np.frombuffer(self._truncated, np.float32),
+            "occluded": np.frombuffer(self._occluded, np.int8),
+        }
+
+    def _is_heading(self, code: Any) -> bool:
+        """Roboflow's first category is the project's name: the parent of all others, and of no box."""
+        others = [parent for other, parent in self._parents.items() if other != code]
+        named = self._parents[code] == "none" and bool(others) and all(name == self._names[code] for name in others)
+        return named and code not in self._codes
+
+    def _entry(self, element: Any, key: str) -> dict[str, Any]:
+        if isinstance(element, dict):
+            return element
+        raise UserError(f"{self.path}: {key} holds {_short(element)}, where an object is expected: repair the file")
+
+    def _need(self, entry: dict[str, Any], field: str, kind: str) -> Any:
+        value = entry.get(field)
+        if isinstance(value, int | str) and is_unicode(str(value)):
+            return value
+        raise UserError(f"{self.path}: {kind} {_short(entry)} has no usable {field}: repair or remove it")
+
+    def _image(self, entry: dict[str, Any]) -> None:
+        picture = self._need(entry, "id", "the image")
+        name = inside(str(self._need(entry, "file_name", "the image")), f"{self.path}, image {picture!r}")
+        if self.files.setdefault(picture, name) != name:
+            raise UserError(f"{self.path} has two images of id {picture!r}: give each its own")
+        place = self._place(picture)
+        width, height = entry.get("width"), entry.get("height")
+        if isinstance(width, int) and isinstance(height, int) and 0 < max(width, height) < 1 << 31:
+            self._sizes[place] = (width, height)
+
+    def _category(self, entry: dict[str, Any]) -> None:
+        code = self._need(entry, "id", "the category")
+        name = str(self._need(entry, "name", "the category")).strip()
+        if self._names.setdefault(code, name) != name:
+            raise UserError(f"{self.path}: category {code!r} is both {self._names[code]!r} and {name!r}: keep one")
+        self._parents[code] = entry.get("supercategory")
+
+    def _annotation(self, entry: dict[str, Any]) -> None:
+        self._picture.append(self._place(self._need(entry, "image_id", "the annotation")))
+        code = self._need(entry, "category_id", "the annotation")
+        self._label.append(self._codes.setdefault(code, len(self._codes)))
+        try:
+            self._corners.extend(_corners(entry))
+        except (TypeError, ValueError, OverflowError):
+            raise UserError(f"{self.path}: the annotation {_short(entry)} has a box that is not four numbers") from None
+        more = entry.get("attributes")
+        more = more if isinstance(more, dict) else {}
+        self._crowd.append(bool(entry.get("iscrowd")))
+        self._difficult.append(bool(more.get("difficult")))
+        self._truncated.append(_number(more.get("truncated"), 1.0))
+        self._occluded.append(int(_number(more.get("occluded"), 3.0)))
+
+    def _place(self, picture: Any) -> int:
+        return self._index.setdefault(picture, len(self._index))
+
+
+def _corners(entry: dict[str, Any]) -> tuple[float, float, float, float]:
+    """Corners of an annotation's bbox (x, y, width, height), or else around its polygons; NaN where it has neither."""
+    box = entry.get("bbox")
+    if not box:
+        return _around(entry.get("segmentation"))
+    left, top, width, height = (math.nan if value is None else float(value) for value in box)
+    return left, top, left + width, top + height
+
+
+def _around(polygons: Any) -> tuple[float, float, float, float]:
+    if not isinstance(polygons, list) or not polygons:
+        return _MISSING
+    nested = polygons if isinstance(polygons[0], list) else [polygons]
+    xs = [float(x) for polygon in nested for x in polygon[0::2]]
+    ys = [float(y) for polygon in nested for y in polygon[1::2]]
+    return (min(xs), min(ys), max(xs), max(ys)) if xs and ys else _MISSING
+
+
+def _number(value: Any, largest: float) -> float:
+    """0..``largest``, 0 for what is no number: these attributes are conventions of tools, not COCO's."""
+    return float(min(max(value, 0), largest)) if isinstance(value, int | float) and value == value else 0.0
+
+
+def _short(value: Any) -> str:
+    text = ascii(value)
+    return text if len(text) <= 120 else f"{text[:120]}..."
