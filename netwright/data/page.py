@@ -1,10 +1,48 @@
 """``index.html`` of a converted dataset: one self-contained page with counts, charts and pictures with their boxes."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
 from netwright.data.examined import Offence
+from netwright.data.page_boxes import Drawing, class_colour, corners_text, draw_labels, draw_offences
+from netwright.data.page_charts import Chart, lay_out, lay_out_heat
+from netwright.data.page_findings import PICTURED, gather_offenders
 from netwright.data.survey import Survey
+from netwright.data.thumbnails import Thumbnail, make_thumbnail
+from netwright.types import SPLITS
+
+_CLASSES = 200  # rows of the class tables
+_PAIRS, _PAIRS_LISTED = 16, 200  # duplicates shown with their pictures, and told of in all
+_LEGEND = 40
+
+ThumbnailOf = Callable[[str], Thumbnail]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffendingPicture:
+    """A picture that offends: ``drawing`` is None where it is only told of."""
+
+    name: str
+    drawing: Drawing | None
+    lines: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What one rule found; ``more`` pictures are told of without being shown, ``untold`` offences not at all."""
+
+    rule: str
+    action: str
+    meaning: str
+    count: int
+    pictured: list[OffendingPicture]
+    more: list[OffendingPicture]
+    untold: int
 
 
 def make_page(
@@ -15,4 +53,143 @@ def make_page(
     ``picture_of`` returns the encoded picture of a name, of dropped pictures too; where it raises OSError, KeyError
     or UserError, or the picture cannot be decoded, the page says so in the picture's place.
     """
-    raise NotImplementedError
+
+    @cache
+    def thumbnail_of(name: str) -> Thumbnail:
+        return make_thumbnail(partial(picture_of, name))
+
+    page = (
+        _environment()
+        .get_template("dataset.html")
+        .render(
+            report=report,
+            totals=_totals(report),
+            classes=_classes(report),
+            charts=_charts(report),
+            heat=lay_out_heat(report["heat_map"]),
+            pairs=_pairs(report, thumbnail_of),
+            findings=_findings(report, offences, thumbnail_of),
+            sheet=_sheet(survey, report["classes"], thumbnail_of),
+            legend=[(name, class_colour(index)) for index, name in enumerate(report["classes"][:_LEGEND])],
+            splits=SPLITS,
+        )
+    )
+    return str(page)
+
+
+def _totals(report: Mapping[str, Any]) -> dict[str, int]:
+    splits = report["splits"].values()
+    return {
+        "images": sum(split["images"] for split in splits),
+        "empty": sum(split["empty_images"] for split in splits),
+        "boxes": sum(split["boxes"] for split in splits),
+        "found": sum(rule["count"] for rule in report["rules"].values()),
+        "leaks": report["leakage"]["exact"] + report["leakage"]["near"],
+    }
+
+
+def _classes(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each class: boxes and pictures of each split, and how long its bar is in percent."""
+    rows = []
+    for index, name in enumerate(report["classes"][:_CLASSES]):
+        boxes, images = (
+            {split: report["splits"][split][f"{what}_per_class"][name] for split in SPLITS}
+            for what in ("boxes", "images")
+        )
+        rows.append({"name": name, "colour": class_colour(index), "boxes": boxes, "images": sum(images.values())})
+    most = max((sum(row["boxes"].values()) for row in rows), default=0) or 1
+    for row in rows:
+        row["bars"] = {split: round(100 * count / most, 2) for split, count in row["boxes"].items()}
+    return rows
+
+
+def _charts(report: Mapping[str, Any]) -> list[Chart]:
+    histograms = report["histograms"]
+    return [
+        lay_out(histograms["box_side"], "Box sizes", "pixels: square root of the area"),
+        lay_out(histograms["box_share"], "Box sizes in the picture", "percent: square root of the share of its area"),
+        lay_out(histograms["box_aspect"], "Aspect ratios of the boxes", "width : height"),
+        lay_out(histograms["boxes_per_picture"], "Boxes in a picture", "boxes", whole=True),
+        lay_out(histograms["picture_width"], "Picture widths", "pixels"),
+        lay_out(histograms["picture_height"], "Picture heights", "pixels"),
+    ]
+
+
+def _pairs(report: Mapping[str, Any], thumbnail_of: ThumbnailOf) -> dict[str, Any]:
+    """Exact pairs come first, then the nearest."""
+    found = sorted(report["leakage"]["pairs"], key=lambda pair: (pair["distance"], pair["first"], pair["second"]))
+    pictured = [
+        pair | {"drawings": [draw_offences([], thumbnail_of(pair[side])) for side in ("first", "second")]}
+        for pair in found[:_PAIRS]
+    ]
+    return {"pictured": pictured, "more": found[_PAIRS:_PAIRS_LISTED], "untold": max(len(found) - _PAIRS_LISTED, 0)}
+
+
+def _findings(report: Mapping[str, Any], offences: Iterable[Offence], thumbnail_of: ThumbnailOf) -> list[Finding]:
+    found = gather_offenders(offences)
+    return [
+        _finding(rule, facts, found[rule].count, found[rule].shown(), thumbnail_of)
+        for rule, facts in report["rules"].items()
+        if rule in found
+    ]
+
+
+def _finding(
+    rule: str,
+    facts: Mapping[str, Any],
+    count: int,
+    shown: Sequence[tuple[str, list[Offence]]],
+    thumbnail_of: ThumbnailOf,
+) -> Finding:
+    pictures = [
+        OffendingPicture(
+            name=name,
+            drawing=draw_offences(offences, thumbnail_of(name)) if place < PICTURED else None,
+            lines=[_line(offence) for offence in offences],
+        )
+        for place, (name, offences) in enumerate(shown)
+    ]
+    return Finding(
+        rule=rule,
+        action=facts["action"],
+        meaning=facts["meaning"],
+        count=count,
+        pictured=pictures[:PICTURED],
+        more=pictures[PICTURED:],
+        untold=count - sum(len(picture.lines) for picture in pictures),
+    )
+
+
+def _line(offence: Offence) -> str:
+    what = " ".join(part for part in (offence.label or "", corners_text(offence.box)) if part)
+    return f"{what}: {offence.reason}" if what else offence.reason
+
+
+def _sheet(survey: Survey, classes: Sequence[str], thumbnail_of: ThumbnailOf) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": picture.name,
+            "split": picture.split,
+            "count": len(picture.labels),
+            "drawing": draw_labels(picture, thumbnail_of(picture.name), classes),
+        }
+        for picture in survey.sample
+    ]
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("netwright.data"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_plain,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Characters that no eye sees, such as controls and changes of direction, as their codes."""
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+        return value
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in value)
