@@ -28,7 +28,8 @@ class Examined:
     ``width`` and ``height`` are upright pixels (0 where unreadable); ``sha256`` (hex) is of the encoded file,
     ``phash`` a 64-bit perceptual hash (see audit); ``boxes`` (n, 4) float32 xyxy in pixels, inside the picture;
     ``labels`` n class names, mapped; ``difficult`` and ``crowd`` (n,) bool, ``truncated`` (n,) float32 0..1,
-    ``occluded`` (n,) int8 0..3. ``kept`` is False where the whole picture is dropped.
+    ``occluded`` (n,) int8 0..3. ``kept`` is False where the whole picture is dropped. ``class_counts`` says what the
+    class mapping did: (class in the source, class here or None, boxes as read); see class_mapping.
     """
 
     name: str
@@ -47,3 +48,4 @@ class Examined:
     occluded: NDArray[np.int8]
     offences: tuple[Offence, ...]
     kept: bool = True
+    class_counts: tuple[tuple[str, str | None, int], ...] = ()

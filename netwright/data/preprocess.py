@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
+from netwright.data.colour import make_upright, orientation_of, to_rgb
 from netwright.types import InputSpec
 
 
@@ -40,12 +41,13 @@ class Geometry:
 
 
 def decode_picture(content: bytes) -> NDArray[np.uint8]:
-    """Encoded picture to (H, W, 3) RGB, upright as its EXIF orientation says.
+    """Encoded picture to (H, W, 3) RGB, upright as its EXIF orientation says; see colour for every other mode.
 
     Raises what Pillow raises for a damaged file: datasets are checked when they are converted.
     """
     with Image.open(io.BytesIO(content)) as picture:
-        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+        picture.load()
+        return np.asarray(to_rgb(make_upright(picture, orientation_of(picture))))
 
 
 def fit_geometry(width: int, height: int, spec: InputSpec) -> Geometry:

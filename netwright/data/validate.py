@@ -1,129 +1,138 @@
-"""The checks between a raw dataset and its records: each rule counted, each offender named with its reason.
+"""The checks between a raw picture and a usable one: each rule counted, each offender named with its reason.
 
-A box that cannot be true is dropped and a box that reaches too far is clipped, both reported. A picture that cannot be
-read stops the conversion with one line: leaving it out in silence would change the dataset unseen.
+Nothing is left out or altered in silence: see ``rules`` for what is looked for and what may be done about it.
 """
 
-import io
-import math
-import struct
-import warnings
-import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
 
-from netwright.artifacts.dataset import Record
-from netwright.data.preprocess import decode_picture
-from netwright.data.raw import RawBox, RawPicture
+from netwright.data.box_rules import UsableBox, check_boxes
+from netwright.data.class_mapping import count_classes, is_known
+from netwright.data.examined import Examined
+from netwright.data.picture_rules import Look, UnreadableError, look_at
+from netwright.data.raw import RawLabels, RawPicture
+from netwright.data.rules import RULES, ExaminePolicy, Findings
 from netwright.errors import UserError
 
-RULES: Mapping[str, str] = {
-    "not_finite": "box dropped: a corner is NaN or infinite",
-    "degenerate": "box dropped: no width or no height",
-    "outside": "box dropped: wholly outside the picture",
-    "clipped": "box clipped to the picture",
-    "size_mismatch": "the label file's picture size is wrong: the picture's own is used",
-    "exif_rotation": "the picture is turned as its EXIF orientation says: its boxes are taken as of the turned picture",
-}
-REJECTING = ("not_finite", "degenerate", "outside")
-_FORMATS = ("JPEG", "PNG")
-_DECODER_ERRORS = (  # each seen while fuzzing Pillow's decoders, or documented
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    TypeError,
-    struct.error,
-    zlib.error,
-)
+__all__ = ["RULES", "ExaminePolicy", "examine"]
+
+_MAX_BOXES = 50_000  # of one picture; the densest public datasets stay below 20,000
+_NOTHING = Look(width=0, height=0, phash=0, unusual=())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Offence:
-    """One thing that a rule found: ``box`` is the offending box as written, or None where the picture offends."""
+def examine(raw: RawPicture, policy: ExaminePolicy) -> Examined:
+    """Check ``raw`` and return what may be used of it. Runs in worker processes.
 
-    rule: str
-    name: str
-    label: str | None
-    box: tuple[float, float, float, float] | None
-    reason: str
-
-
-def check_picture(raw: RawPicture, classes: tuple[str, ...]) -> tuple[Record, list[Offence]]:
-    """Return the checked record of ``raw`` and what was found. Raises UserError for an unreadable picture."""
-    content = raw.read()
-    width, height, turned = picture_size(content, raw.source if isinstance(raw.content, bytes) else str(raw.content))
-    offences = _picture_offences(raw, width, height, turned=turned)
-    boxes, labels = [], []
-    for box in raw.boxes:
-        corners, rule = _check_box(box, width, height)
-        if rule:
-            offences.append(_offence(raw.name, rule, box))
-        if corners:
-            boxes.append(corners)
-            labels.append(classes.index(box.label))
-    record = Record(
-        name=raw.name,
-        split=raw.split,
-        image=content,
-        width=width,
-        height=height,
-        boxes=np.array(boxes, dtype=np.float32).reshape(-1, 4),
-        labels=np.array(labels, dtype=np.int64),
-        group=raw.group,
-        source=raw.source,
-    )
-    return record, offences
-
-
-def picture_size(content: bytes, where: str) -> tuple[int, int, bool]:
-    """Decode ``content`` to prove that it can be; return its upright width and height and whether EXIF turns it.
-
-    The header's size is checked by Pillow's limit (89 million pixels) before anything is unpacked.
+    Raises UserError, in one line, for an offence whose action is fail.
     """
+    findings = Findings(raw, policy)
+    content = _read_content(raw, policy, findings)
+    if content is None:
+        return _examined(raw, findings, kept=False)
+    sha256 = hashlib.sha256(content).hexdigest()
+    look = _look(content, policy, findings)
+    labels = _read_labels(raw, findings) if look else None
+    if look is None or labels is None:
+        return _examined(raw, findings, sha256=sha256, look=look, kept=False)
+    if not _passes(look, labels, findings):
+        return _examined(raw, findings, sha256=sha256, look=look, kept=False)
+    boxes = check_boxes(labels.boxes, (look.width, look.height), policy, findings)
+    known = (box.label for box in labels.boxes if is_known(box.label, policy.class_mapping, policy.classes))
+    counts = count_classes(known, policy.class_mapping)
+    return _examined(raw, findings, sha256=sha256, look=look, boxes=boxes, class_counts=counts)
+
+
+def _read_content(raw: RawPicture, policy: ExaminePolicy, findings: Findings) -> bytes | None:
+    """The encoded picture, or None after the reason has been noted."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
-                orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-            height, width = decode_picture(content).shape[:2]
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UserError(f"{where} is too large to be decoded safely ({error}): shrink it") from None
-    except _DECODER_ERRORS as error:
-        raise UserError(
-            f"{where} is not a readable JPEG or PNG ({error}): repair it, or remove it and its label"
-        ) from None
-    return width, height, orientation in range(2, 9)
+        if isinstance(raw.content, Path):
+            if not raw.content.is_file():  # nor a folder, a device or a loop of links
+                findings.add("missing_image")
+                return None
+            if raw.content.stat().st_size > policy.max_bytes:
+                findings.add("unreadable", f"the file has more than {policy.max_bytes} bytes: shrink it")
+                return None
+        return raw.read()
+    except OSError as error:
+        findings.add("unreadable", f"the file cannot be read ({error.strerror})")
+        return None
 
 
-def _picture_offences(raw: RawPicture, width: int, height: int, *, turned: bool) -> list[Offence]:
-    found = []
-    if raw.declared_size not in (None, (width, height)):
-        reason = f"{RULES['size_mismatch']} (declared {raw.declared_size}, found {(width, height)})"
-        found.append(Offence(rule="size_mismatch", name=raw.name, label=None, box=None, reason=reason))
-    if turned:
-        found.append(Offence(rule="exif_rotation", name=raw.name, label=None, box=None, reason=RULES["exif_rotation"]))
-    return found
+def _look(content: bytes, policy: ExaminePolicy, findings: Findings) -> Look | None:
+    try:
+        return look_at(content, max_pixels=policy.max_pixels)
+    except UnreadableError as error:
+        findings.add("unreadable", f"the picture cannot be read: {error}")
+        return None
 
 
-def _check_box(box: RawBox, width: int, height: int) -> tuple[tuple[float, float, float, float] | None, str]:
-    """Return the box to keep, if any, and the rule it broke, if any."""
-    left, top, right, bottom = box.corners
-    if not all(math.isfinite(value) for value in box.corners):
-        return None, "not_finite"
-    if right <= left or bottom <= top:
-        return None, "degenerate"
-    if left >= width or top >= height or right <= 0 or bottom <= 0:
-        return None, "outside"
-    clipped = (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
-    stored = np.array(clipped, dtype=np.float32)
-    if stored[2] <= stored[0] or stored[3] <= stored[1]:  # thinner than float32 can tell
-        return None, "degenerate"
-    return clipped, "" if clipped == box.corners else "clipped"
+def _read_labels(raw: RawPicture, findings: Findings) -> RawLabels | None:
+    """The picture's labels, none where a missing file is taken for "no objects"; None: the picture goes."""
+    if raw.labels is None:
+        return RawLabels(boxes=()) if findings.add("missing_label") == "keep" else None
+    try:
+        labels = raw.labels()
+    except UserError as error:
+        findings.add("bad_label", str(error))
+        return None
+    except OSError as error:
+        findings.add("bad_label", f"the label file cannot be read ({error.strerror})")
+        return None
+    if len(labels.boxes) > _MAX_BOXES:
+        findings.add("bad_label", f"it holds {len(labels.boxes)} boxes, at most {_MAX_BOXES} can be right")
+        return None
+    return labels
 
 
-def _offence(name: str, rule: str, box: RawBox) -> Offence:
-    return Offence(rule=rule, name=name, label=box.label, box=box.corners, reason=RULES[rule])
+def _passes(look: Look, labels: RawLabels, findings: Findings) -> bool:
+    """Note what is unusual about the picture; False where any of it means that the picture goes."""
+    found = [*look.unusual, *_size_mismatch(look, labels)]
+    actions = [findings.add(rule, reason) for rule, reason in found]
+    return "drop" not in actions
+
+
+def _size_mismatch(look: Look, labels: RawLabels) -> list[tuple[str, str]]:
+    size = look.width, look.height
+    if labels.declared_size in (None, size):
+        return []
+    reason = f"the label file says {labels.declared_size}, the picture is {size}, which is used"
+    turned = any(rule == "exif_rotation" for rule, _ in look.unusual)
+    if turned and labels.declared_size == size[::-1]:
+        reason += "; it may have been labelled before its EXIF turn: look at its boxes"
+    return [("size_mismatch", reason)]
+
+
+def _examined(
+    raw: RawPicture,
+    findings: Findings,
+    *,
+    sha256: str = "",
+    look: Look | None = None,
+    boxes: Sequence[UsableBox] = (),
+    class_counts: tuple[tuple[str, str | None, int], ...] = (),
+    kept: bool = True,
+) -> Examined:
+    look = look or _NOTHING
+    truncated = np.array([box.raw.truncated for box in boxes], dtype=np.float32)
+    return Examined(
+        name=raw.name,
+        source=raw.source,
+        split=raw.split,
+        group=raw.group,
+        width=look.width,
+        height=look.height,
+        sha256=sha256,
+        phash=look.phash,
+        boxes=np.array([box.corners for box in boxes], dtype=np.float32).reshape(-1, 4),
+        labels=tuple(box.label for box in boxes),
+        difficult=np.array([box.raw.difficult for box in boxes], dtype=np.bool_),
+        crowd=np.array([box.raw.crowd for box in boxes], dtype=np.bool_),
+        truncated=np.clip(np.nan_to_num(truncated, nan=0.0), 0, 1),
+        occluded=np.array([min(max(box.raw.occluded, 0), 3) for box in boxes], dtype=np.int8),
+        offences=tuple(findings.offences),
+        kept=kept,
+        class_counts=class_counts,
+    )
