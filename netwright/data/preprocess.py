@@ -4,6 +4,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -40,14 +41,19 @@ class Geometry:
         return scale, np.array([self.pad_x, self.pad_y] * 2, dtype=np.float32)
 
 
-def decode_picture(content: bytes) -> NDArray[np.uint8]:
-    """Encoded picture to (H, W, 3) RGB, upright as its EXIF orientation says; see colour for every other mode.
+def open_picture(content: bytes) -> Image.Image:
+    """Encoded picture to 8-bit RGB, upright as its EXIF orientation says; see colour for every other mode.
 
     Raises what Pillow raises for a damaged file: datasets are checked when they are converted.
     """
     with Image.open(io.BytesIO(content)) as picture:
         picture.load()
-        return np.asarray(to_rgb(make_upright(picture, orientation_of(picture))))
+        return to_rgb(make_upright(picture, orientation_of(picture)))
+
+
+def decode_picture(content: bytes) -> NDArray[np.uint8]:
+    """Encoded picture to (H, W, 3) of what ``open_picture`` gives."""
+    return np.asarray(open_picture(content))
 
 
 def fit_geometry(width: int, height: int, spec: InputSpec) -> Geometry:
@@ -65,15 +71,30 @@ def fit_geometry(width: int, height: int, spec: InputSpec) -> Geometry:
 
 def fit_picture(picture: NDArray[np.uint8], spec: InputSpec) -> tuple[NDArray[np.uint8], Geometry]:
     """(H, W, 3) RGB to the network's raw pixels (3, spec.height, spec.width) in ``spec.colour`` order."""
-    height, width = picture.shape[:2]
-    geometry = fit_geometry(width, height, spec)
-    size = round(width * geometry.scale_x), round(height * geometry.scale_y)
-    drawn = picture
-    if size != (width, height):
-        drawn = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
-    canvas = np.full((spec.height, spec.width, 3), spec.pad_value, dtype=np.uint8)
+    pixels = np.empty((3, spec.height, spec.width), dtype=np.uint8)
+    return pixels, draw_picture(Image.fromarray(picture), spec, pixels)
+
+
+def draw_picture(picture: Image.Image, spec: InputSpec, pixels: NDArray[np.uint8]) -> Geometry:
+    """Fill ``pixels`` (3, spec.height, spec.width), in ``spec.colour`` order, with an RGB picture and padding."""
+    geometry = fit_geometry(*picture.size, spec)
+    width, height = round(picture.width * geometry.scale_x), round(picture.height * geometry.scale_y)
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
     left, top = int(geometry.pad_x), int(geometry.pad_y)
-    canvas[top : top + size[1], left : left + size[0]] = drawn
-    if spec.colour == "BGR":
-        canvas = canvas[..., ::-1]
-    return np.ascontiguousarray(canvas.transpose(2, 0, 1)), geometry
+    right, bottom = left + width, top + height
+    pixels[:, :top] = pixels[:, bottom:] = spec.pad_value
+    pixels[:, top:bottom, :left] = pixels[:, top:bottom, right:] = spec.pad_value
+    planes = _pixels_of(picture).transpose(2, 0, 1)
+    pixels[:, top:bottom, left:right] = planes[::-1] if spec.colour == "BGR" else planes
+    return geometry
+
+
+def _pixels_of(picture: Image.Image) -> NDArray[np.uint8]:
+    """(H, W, 3) of an RGB picture: Pillow's own memory, through Arrow, where it lies in one piece; else a copy."""
+    try:
+        memory = pa.array(picture)
+    except ValueError:  # a picture of many megabytes is kept in several pieces
+        return np.asarray(picture)
+    values = memory.values.to_numpy(zero_copy_only=True)
+    return values.reshape(picture.height, picture.width, 4)[..., :3]  # Pillow keeps a fourth byte unused
