@@ -1,51 +1,94 @@
 """From the dataset section's values to a raw dataset: which format is it, and who reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-from netwright.data.formats import digits, voc
+from netwright.data.formats import coco, digits, kitti, voc, yolo
+from netwright.data.formats.folders import subfolders
 from netwright.data.raw import RawDataset
 from netwright.errors import UserError
 
 EMBEDDED = Path(__file__).parent / "embedded"
-FORMATS = ("digits", "voc")
+_DEEPEST = 8  # folders with one folder alone inside, as archives unpack to
+
+
+class _Format(NamedTuple):
+    detect: Callable[[Path], str]
+    load: Callable[[Path], RawDataset]
+    looked_for: str
+
+
+_FOLDERS = {
+    "coco": _Format(coco.detect, coco.load, "a *.json with images, annotations and categories"),
+    "kitti": _Format(kitti.detect, kitti.load, kitti.LOOKED_FOR),
+    "voc": _Format(voc.detect, voc.load, f"{voc.LABELS}/*.xml"),
+    "yolo": _Format(yolo.detect, yolo.load, yolo.LOOKED_FOR),
+}
+FORMATS = ("digits", *_FOLDERS)
 
 
 def load_raw(source: Path, format_name: str, *, scenes: Mapping[str, int], size: int, seed: int) -> RawDataset:
     """Read ``source`` as ``format_name``, one of FORMATS or ``auto``.
 
-    ``scenes`` (count per split) and ``size`` (pixels) describe the embedded digits; ``seed`` draws them, and divides
-    a dataset that has no split files. Raises UserError where the format is unknown or the source missing.
+    ``scenes`` (count per split), ``size`` (pixels) and ``seed`` draw the embedded digits and are not used for other
+    formats. Raises UserError where the format is unknown, or the source missing or of another format.
     """
     if not source.exists():
         raise UserError(f"dataset.source is {source}, which does not exist: put the dataset there, or a link to it")
-    notes: tuple[str, ...] = ()
+    if format_name not in ("auto", *FORMATS):
+        raise UserError(f"dataset.format is {format_name!r}: known are auto, {', '.join(FORMATS)}")
     if format_name == "auto":
-        format_name, reason = detect_format(source)
-        notes = (f"format {format_name} because {reason}",)
-    raw = _read(source, format_name, scenes=scenes, size=size, seed=seed)
-    return RawDataset(
-        format=raw.format, classes=raw.classes, pictures=raw.pictures, count=raw.count, notes=notes + raw.notes
-    )
+        format_name, reason, source = detect_format(source)
+        notes: tuple[str, ...] = (f"format {format_name}, because {reason}",)
+    else:
+        source, notes = _dataset_folder(source, format_name), ()
+    raw = digits.load(scenes, size=size, seed=seed) if format_name == "digits" else _FOLDERS[format_name].load(source)
+    return replace(raw, notes=notes + raw.notes)
 
 
-def detect_format(source: Path) -> tuple[str, str]:
-    """Return the format of ``source`` and why. Raises UserError where nothing fits."""
-    if source.resolve().is_relative_to(EMBEDDED.resolve()):
-        return "digits", f"{source} draws the embedded scenes"
-    if (source / voc.LABELS).is_dir() and any((source / voc.LABELS).glob("*.xml")):
-        return "voc", f"{source} has {voc.LABELS}/*.xml"
-    raise UserError(
-        f"dataset.format is auto, but {source} has no {voc.LABELS}/*.xml (voc): "
-        f"check dataset.source or name the format ({', '.join(FORMATS)})"
-    )
+def detect_format(source: Path) -> tuple[str, str, Path]:
+    """Return the format of ``source``, why, and the folder where the dataset begins.
+
+    A folder that holds nothing but one folder, as an unpacked archive often does, is entered. Raises UserError
+    where no format fits or more than one does.
+    """
+    if _is_embedded(source):
+        return "digits", "the source draws the embedded scenes", source
+    for folder in _nested(source):
+        found = {name: reason for name, format_ in _FOLDERS.items() if (reason := format_.detect(folder))}
+        if len(found) > 1:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in found.items())
+            raise UserError(f"dataset.format is auto, but {folder} may be {' or '.join(found)} ({reasons}): name one")
+        for name, reason in found.items():
+            inner = folder.relative_to(source).as_posix()
+            return name, reason if inner == "." else f"in {inner}/ {reason}", folder
+    looked_for = "; ".join(f"{name}: {format_.looked_for}" for name, format_ in _FOLDERS.items())
+    raise UserError(f"dataset.format is auto, but {source} fits none: check dataset.source; looked for {looked_for}")
 
 
-def _read(source: Path, format_name: str, *, scenes: Mapping[str, int], size: int, seed: int) -> RawDataset:
+def _dataset_folder(source: Path, format_name: str) -> Path:
+    """The folder where the dataset of a named format begins: ``source`` where nothing is recognised below it."""
     if format_name == "digits":
-        if not source.resolve().is_relative_to(EMBEDDED.resolve()):
+        if not _is_embedded(source):
             raise UserError(f"dataset.format is digits, but dataset.source is {source}: use netwright/data/embedded")
-        return digits.load(scenes, size=size, seed=seed)
-    if format_name == "voc":
-        return voc.load(source, seed=seed)
-    raise UserError(f"dataset.format is {format_name!r}: known are auto, {', '.join(FORMATS)}")
+        return source
+    return next((folder for folder in _nested(source) if _FOLDERS[format_name].detect(folder)), source)
+
+
+def _nested(source: Path) -> list[Path]:
+    """``source``, and the folder inside it where it is alone there, and so on."""
+    if not source.is_dir():
+        raise UserError(f"dataset.source is {source}, a file: a folder is expected, or a zip or tar archive of one")
+    folders = [source]
+    while len(folders) < _DEEPEST:
+        inner = subfolders(folders[-1], border=source)
+        if len(inner) != 1:
+            break
+        folders.append(folders[-1] / inner[0])
+    return folders
+
+
+def _is_embedded(source: Path) -> bool:
+    return source.resolve().is_relative_to(EMBEDDED.resolve())

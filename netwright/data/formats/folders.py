@@ -20,6 +20,7 @@ def files_below(folder: Path, extensions: frozenset[str], *, border: Path) -> li
     seen, waiting, found = {root}, [("", root)], []
     if not folder.is_dir():
         return []
+    refuse_outside(folder, border)
     while waiting:
         inner, place = waiting.pop()
         for entry in _entries(place, folder / inner):
@@ -35,8 +36,19 @@ def files_below(folder: Path, extensions: frozenset[str], *, border: Path) -> li
 
 def subfolders(folder: Path, *, border: Path) -> list[str]:
     """Names of the folders right below ``folder``, sorted, hidden ones left out. Raises UserError as files_below."""
+    refuse_outside(folder, border)
     place, limit = os.path.realpath(folder), os.path.realpath(border)
     return [entry.name for entry in _entries(place, folder) if _real(entry, place, limit) and entry.is_dir()]
+
+
+def refuse_outside(path: Path, border: Path) -> None:
+    """Raise UserError where links lead ``path`` out of the folder ``border``."""
+    real = os.path.realpath(path)
+    if not _is_below(real, os.path.realpath(border)):
+        raise UserError(
+            f"{path} is a link to {real}, outside the dataset's folder: copy the files there, "
+            "or give dataset.source the folder that holds both"
+        )
 
 
 def state_of(path: Path) -> str:
@@ -75,13 +87,8 @@ def _real(entry: "os.DirEntry[str]", place: str, limit: str) -> str:
     """Where ``entry`` of the real folder ``place`` really lies."""
     if not entry.is_symlink():
         return os.path.join(place, entry.name)  # noqa: PTH118 100,000 names
-    real = os.path.realpath(entry.path)
-    if not _is_below(real, limit):
-        raise UserError(
-            f"{entry.path} is a link to {real}, outside the dataset's folder: copy the files there, "
-            "or give dataset.source the folder that holds both"
-        )
-    return real
+    refuse_outside(Path(entry.path), Path(limit))
+    return os.path.realpath(entry.path)
 
 
 def _is_below(real: str, root: str) -> bool:

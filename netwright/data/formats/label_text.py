@@ -1,7 +1,7 @@
 """Label files that are plain text: encodings, line ends, numbers."""
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from netwright.errors import UserError
@@ -15,12 +15,23 @@ def read_lines(path: Path, shown: str) -> Iterator[tuple[int, str]]:
     UTF-8 (a byte order mark is passed over) or UTF-16 with its mark, else Latin-1, in which every byte is a letter.
     Any line end. Raises UserError, which calls the file ``shown``, where it is missing, binary or above LARGEST bytes.
     """
+    for number, line in enumerate(read_text(path, shown).split("\n"), start=1):
+        if stripped := line.strip():
+            yield number, stripped
+
+
+def read_text(path: Path, shown: str) -> str:
+    """The file's text with Unix line ends: see read_lines for encodings and errors."""
     text = _decode(_read(path, shown))
     if "\0" in text:
         raise UserError(f"{shown} is not text: replace it, or remove it and its picture")
-    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
-        if stripped := line.strip():
-            yield number, stripped
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def write_lines(lines: Iterable[str], path: Path) -> None:
+    """Write ``lines`` as UTF-8, each ended by a line feed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
 
 
 def quote(line: str) -> str:

@@ -1,0 +1,212 @@
+"""KITTI, in the folders of the benchmark and of TAO: ``image_2/`` and ``label_2/``, or ``images/`` and ``labels/``.
+
+Both may lie in subfolders (``training/``, ``train/``, ``val/``), or have them (``images/train/``). A line is one
+object in 15 fields: type, truncated, occluded, alpha, left, top, right, bottom (pixels from 0), 7 of 3D; results
+have the score as a 16th (KITTI object development kit, readme.txt). Class names are taken as written (TAO puts them
+into lower case), corners too, and box, truncation and occlusion are kept, the rest is not.
+
+``DontCare`` marks a region with objects that nobody labelled: no object of a class of its own, as TAO and other
+readers make of it. It is read as a crowd, so that the rule for crowds decides (by default it is dropped and counted).
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from netwright.artifacts.dataset import Record
+from netwright.data.formats.folders import files_below, refuse_outside, stem_of, subfolders
+from netwright.data.formats.label_text import quote, read_lines, write_lines
+from netwright.data.formats.labelled_files import LABEL, LabelledFiles, Row, match_files, settle, split_of
+from netwright.data.formats.picture_files import EXTENSIONS, inside, write_picture
+from netwright.data.raw import RawBox, RawDataset, RawLabels
+from netwright.errors import UserError
+from netwright.types import SPLITS
+
+LOOKED_FOR = "images/ or image_2/ beside labels/ or label_2/ with *.txt of 15 fields"
+_PICTURES, _LABELS = ("image_2", "images", "image"), ("label_2", "labels", "label")
+_SETS = "ImageSets"
+_SEQUENCES = "kitti_seq_to_map.json"
+_UNKNOWN_3D = "-1 -1 -1 -1000 -1000 -1000 -10"  # as the development kit writes what is not known
+_NOTE = "box, truncation and occlusion are kept; alpha, the 3D fields and a score (16th field) are not"
+_DONT_CARE_NOTE = "DontCare regions are read as crowds: the rule crowd decides"
+_LOOKS = 50  # label files that detection may open to find a line
+
+
+class _Place(NamedTuple):
+    """A folder with pictures and labels: its path inside the dataset ("" for the dataset itself) and theirs."""
+
+    prefix: str
+    pictures: str
+    labels: str
+
+
+def detect(folder: Path) -> str:
+    """Return why ``folder`` is KITTI's, or "" where it is not."""
+    for place in _places(folder):
+        for label in files_below(folder / place.labels, LABEL, border=folder)[:_LOOKS]:
+            for _, line in read_lines(folder / place.labels / label, label):
+                if _looks_like(line):
+                    return f"{place.pictures}/ lies beside {place.labels}/, and {label} there has lines of 15 fields"
+                return ""
+    return ""
+
+
+def load(folder: Path) -> RawDataset:
+    """Read the dataset in ``folder``: its splits are folders (train, val...) or ``ImageSets/{train,val,test}.txt``.
+
+    TAO's ``kitti_seq_to_map.json`` (sequence: frames) gives the groups. Raises UserError where there are no labels,
+    a split file lists a picture without label, or a link leads out.
+    """
+    places = _places(folder)
+    if not places:
+        raise UserError(f"{folder} is no KITTI dataset: looked for {LOOKED_FOR}, there or one folder below")
+    rows = [row for place in places for row in _rows(folder, place)]
+    if not any(row.label for row in rows):
+        raise UserError(
+            f"no *.txt in {' or '.join(place.labels for place in places)} of {folder}: put the labels there"
+        )
+    rows, notes = settle(_grouped(folder, _listed(folder, rows)))
+    pictures = LabelledFiles(folder, rows, _bind)
+    notes += [_NOTE, _DONT_CARE_NOTE]
+    return RawDataset(format="kitti", classes=(), pictures=pictures, count=len(rows), notes=tuple(notes))
+
+
+def read_labels(path: Path, shown: str) -> RawLabels:
+    """Parse the label file ``path``, called ``shown`` in messages. Raises UserError naming the line."""
+    return RawLabels(boxes=tuple(_box(line, f"{shown}, line {number}") for number, line in read_lines(path, shown)))
+
+
+def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> None:
+    """Write ``<split>/images/`` and ``<split>/labels/``: 15 fields a line, those of 3D unknown, pictures unchanged.
+
+    A crowd is written as DontCare, without its class; ``difficult`` and the group are lost. Raises UserError for a
+    class whose name has a space, which separates the fields.
+    """
+    if wrong := next((name for name in classes if len(name.split()) != 1), None):
+        raise UserError(
+            f"KITTI cannot hold the class name {wrong!r}, it has a space: rename it by dataset.class_mapping"
+        )
+    for record in dataset:
+        write_picture(folder / record.split / "images", record.name, record.image)
+        label = folder / record.split / "labels" / (inside(record.name, "the dataset") + ".txt")
+        write_lines(_lines(record, classes), label)
+
+
+def _bind(label: Path, _picture: Path, shown: str) -> partial[RawLabels]:
+    return partial(read_labels, label, shown)
+
+
+def _places(folder: Path) -> list[_Place]:
+    """Where pictures and labels lie side by side: in ``folder``, or else in the folders right below it."""
+    names = subfolders(folder, border=folder)
+    places = [_place(folder, prefix) for prefix in ("", *names)]
+    return [place for place in places[:1] if place] or [place for place in places if place]
+
+
+def _place(folder: Path, prefix: str) -> _Place | None:
+    names = subfolders(folder / prefix, border=folder)
+    pictures = [name for wanted in _PICTURES for name in names if name.lower() == wanted]
+    labels = [name for wanted in _LABELS for name in names if name.lower() == wanted]
+    inner = f"{prefix}/" if prefix else ""
+    return _Place(prefix, inner + pictures[0], inner + labels[0]) if pictures and labels else None
+
+
+def _rows(folder: Path, place: _Place) -> Iterator[Row]:
+    def keyed(inner: str, extensions: frozenset[str]) -> list[tuple[str, str]]:
+        files = files_below(folder / inner, extensions, border=folder)
+        return [(stem_of(file), f"{inner}/{file}") for file in files]
+
+    matched = match_files(
+        keyed(place.pictures, EXTENSIONS), keyed(place.labels, LABEL), lambda key: f"{place.pictures}/{key}.jpg"
+    )
+    for key, picture, label in matched:
+        first, _, rest = key.partition("/")
+        inner = split_of(first) if rest else ""
+        split = split_of(place.prefix) or inner
+        name = rest if inner and not split_of(place.prefix) else key
+        prefix = "" if not place.prefix or split_of(place.prefix) else f"{place.prefix}/"
+        yield Row(name=prefix + name, picture=picture, label=label, split=split)
+
+
+def _listed(folder: Path, rows: list[Row]) -> list[Row]:
+    """``rows`` with the splits of ImageSets, where it is there and no folder says otherwise."""
+    lists = {split: folder / _SETS / f"{split}.txt" for split in SPLITS}
+    if any(row.split in ("val", "test") for row in rows) or not lists["train"].is_file():
+        return rows
+    labelled = {row.name for row in rows if row.label}
+    splits: dict[str, str] = {}
+    for split, path in lists.items():
+        # the benchmark's own test.txt lists testing/, which has no labels and numbers its pictures from 0 again
+        if not path.is_file() or (split == "test" and (folder / "testing").is_dir()):
+            continue
+        refuse_outside(path, folder)
+        for _, name in read_lines(path, f"{_SETS}/{split}.txt"):
+            if name not in labelled:
+                raise UserError(f"{_SETS}/{split}.txt lists {quote(name)}, which has no label: add it or unlist it")
+            if splits.setdefault(name, split) != split:
+                raise UserError(f"{quote(name)} is in {splits[name]}.txt and {split}.txt of {_SETS}: keep it in one")
+    return [replace(row, split=splits.get(row.name, "")) for row in rows]
+
+
+def _grouped(folder: Path, rows: list[Row]) -> list[Row]:
+    """``rows`` with TAO's sequences as groups, where the map of them is there."""
+    path = folder / _SEQUENCES
+    if not path.is_file():
+        return rows
+    refuse_outside(path, folder)
+    try:
+        sequences = json.loads("".join(line for _, line in read_lines(path, _SEQUENCES)))
+        groups = {str(frame): str(sequence) for sequence, frames in sequences.items() for frame in frames}
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise UserError(f"{_SEQUENCES} is not a map of sequences to frames ({error}): repair or remove it") from None
+    return [replace(row, group=groups.get(row.name, "")) for row in rows]
+
+
+def _looks_like(line: str) -> bool:
+    """15 or 16 fields, and not a YOLO polygon: a class that is no number, or corners beyond 1."""
+    try:
+        box = _box(line, "")
+    except UserError:
+        return False
+    return not box.label.isdigit() or any(abs(corner) > 1 for corner in box.corners)
+
+
+def _box(line: str, where: str) -> RawBox:
+    fields = line.split()
+    words = next((place for place, field in enumerate(fields) if place and _is_number(field)), len(fields))
+    if len(fields) - words not in (14, 15):
+        raise UserError(
+            f"{where} has {len(fields)} fields, {quote(line)}: KITTI has 15 (type, truncated, occluded, alpha, "
+            "left, top, right, bottom, 7 of 3D), or 16 with a score"
+        )
+    try:
+        truncated, occluded, _, xmin, ymin, xmax, ymax = (float(field) for field in fields[words : words + 7])
+    except ValueError:
+        raise UserError(f"{where} has text where a number belongs, {quote(line)}: repair it") from None
+    label = " ".join(fields[:words])
+    return RawBox(
+        label=label,
+        corners=(xmin, ymin, xmax, ymax),
+        crowd=label.lower() == "dontcare",
+        truncated=min(max(truncated, 0.0), 1.0) if math.isfinite(truncated) else 0.0,
+        occluded=int(min(max(occluded, 0), 3)) if math.isfinite(occluded) else 3,
+    )
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _lines(record: Record, classes: Sequence[str]) -> Iterator[str]:
+    for index, corners in enumerate(record.boxes):
+        label = "DontCare" if record.crowd[index] else classes[record.labels[index]]
+        box = " ".join(str(corner) for corner in corners)  # float32's shortest text that reads back the same
+        yield f"{label} {record.truncated[index]!s} {record.occluded[index]} -10 {box} {_UNKNOWN_3D}"

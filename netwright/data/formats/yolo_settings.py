@@ -1,0 +1,163 @@
+"""``data.yaml`` of a YOLO dataset, as Ultralytics and Roboflow write it, and the lists of class names of Darknet."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from netwright.data.formats.folders import refuse_outside
+from netwright.data.formats.label_text import quote, read_lines, read_text
+from netwright.data.formats.picture_files import inside
+from netwright.errors import UserError
+from netwright.types import SPLITS
+
+_KEYS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+_USUAL = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
+
+Entries = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a dataset says of itself.
+
+    ``names`` are the classes in order, () where nothing names them. ``entries`` map a split to folders or to .txt
+    files that list pictures, all inside the dataset. ``keypoints`` are the numbers that follow a box in each line.
+    """
+
+    file: str = ""
+    names: tuple[str, ...] = ()
+    entries: Entries = ()
+    keypoints: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def read_settings(folder: Path) -> Settings:
+    """Read the YAML file of ``folder``, or the list of class names there. Raises UserError for one that is broken."""
+    path = settings_file(folder)
+    if path is None:
+        return _listed_names(folder)
+    refuse_outside(path, folder)
+    value = _read_yaml(path)
+    names, notes = _names(value, path.name)
+    entries, more = _entries(folder, value, path.name)
+    return Settings(
+        file=path.name, names=names, entries=entries, keypoints=_keypoints(value, path.name), notes=(*notes, *more)
+    )
+
+
+def settings_file(folder: Path) -> Path | None:
+    """The YAML file that has ``names`` or ``nc``: data.yaml where it is there, else the first by name."""
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".yaml", ".yml") and path.is_file())
+    if usual := [path for wanted in _USUAL for path in files if path.name.lower() == wanted]:
+        return usual[0]
+    for path in files:
+        try:
+            value = _read_yaml(path)
+        except UserError:  # some other tool's file
+            continue
+        if ("names" in value or "nc" in value) and any(key in value for keys in _KEYS.values() for key in keys):
+            return path
+    return None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.load(read_text(path, str(path)), Loader=yaml.BaseLoader)  # noqa: S506 texts alone: "no" stays "no"
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise UserError(f"{path} is not readable YAML ({error}): repair it") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path} is not a map with names, train and val: repair it")
+    return value
+
+
+def _names(value: dict[str, Any], file: str) -> tuple[tuple[str, ...], list[str]]:
+    names: Any = value.get("names")
+    notes: list[str] = []
+    if not names:
+        count = _count(value["nc"], file) if "nc" in value else 0
+        return tuple(str(number) for number in range(count)), [f"{file} names no classes: they are called by number"]
+    if isinstance(names, dict):
+        names, notes = _numbered(names, file)
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
+        raise UserError(f"names in {file} is neither a list of texts nor a map of numbers to texts: repair it")
+    if "nc" in value and _count(value["nc"], file) != len(names):
+        raise UserError(f"{file} says nc: {value['nc']}, but names {len(names)} classes: make them agree")
+    return tuple(name.strip() for name in names), notes
+
+
+def _numbered(names: dict[str, Any], file: str) -> tuple[list[Any], list[str]]:
+    numbered = {_count(number, file): name for number, name in names.items()}
+    size = max(numbered) + 1
+    gaps = [number for number in range(size) if number not in numbered]
+    notes = [f"{file} has no name for the classes {', '.join(map(str, gaps[:10]))}: called by number"] if gaps else []
+    return [numbered.get(number, str(number)) for number in range(size)], notes
+
+
+def _count(text: Any, file: str) -> int:
+    if not (isinstance(text, str) and re.fullmatch(r"\d{1,5}", text)):
+        raise UserError(f"{file} has {text!r} where the number of a class or of classes belongs: repair it")
+    return int(text)
+
+
+def _keypoints(value: dict[str, Any], file: str) -> int:
+    shape = value.get("kpt_shape")
+    if not shape:
+        return 0
+    if not isinstance(shape, list) or len(shape) != 2:
+        raise UserError(f"kpt_shape in {file} is {shape!r}: two numbers are expected")
+    return _count(shape[0], file) * _count(shape[1], file)
+
+
+def _entries(folder: Path, value: dict[str, Any], file: str) -> tuple[Entries, list[str]]:
+    base, notes = _base(folder, value.get("path"), file)
+    found: dict[str, tuple[str, ...]] = {}
+    for split in SPLITS:
+        entry: Any = next((value[key] for key in _KEYS[split] if value.get(key)), [])
+        texts = entry if isinstance(entry, list) else [entry]
+        if not all(isinstance(text, str) for text in texts):
+            raise UserError(f"{split} in {file} is {entry!r}: a folder, a .txt file or a list of them is expected")
+        places = tuple(_entry(folder, base, text, f"{split} in {file}") for text in texts if text)
+        if earlier := next((other for other, known in found.items() if places and known == places), None):
+            notes.append(f"{file} gives {split} the same pictures as {earlier}: {split} is ignored")
+        elif places:
+            found[split] = places
+    return tuple(found.items()), notes
+
+
+def _base(folder: Path, text: Any, file: str) -> tuple[str, list[str]]:
+    """The folder, inside the dataset, that entries are relative to: ``path`` is often another machine's."""
+    if not isinstance(text, str) or text.strip("./\\ ") == "":
+        return "", []
+    try:
+        base = inside(text, f"path in {file}")
+    except UserError:
+        base = ""
+    if base and (folder / base).is_dir():
+        return base, []
+    return "", [f"path in {file} is {text}, no folder inside the dataset: entries are taken from {file}'s own folder"]
+
+
+def _entry(folder: Path, base: str, text: str, where: str) -> str:
+    """``text`` inside the dataset. Roboflow writes ``../train/images`` for a folder beside its data.yaml."""
+    shorter = re.sub(r"^(\.{1,2}/)+", "", text.strip().replace("\\", "/"))
+    if shorter in ("", "."):
+        return base
+    place = inside(shorter, where)
+    for candidate in (f"{base}/{place}" if base else place, place):
+        if (folder / candidate).exists():
+            return candidate
+    raise UserError(f"{where} is {quote(text)}, which is not in {folder}: put it there or remove the entry")
+
+
+def _listed_names(folder: Path) -> Settings:
+    """Class names of ``classes.txt`` or Darknet's ``*.names``, one a line."""
+    for place in (folder, folder / "labels"):
+        for pattern in ("classes.txt", "*.names", "_darknet.labels"):
+            for path in sorted(place.glob(pattern)):
+                refuse_outside(path, folder)
+                names = tuple(line for _, line in read_lines(path, path.name))
+                return Settings(file=path.name, names=names, notes=(f"classes are named by {path.name}",))
+    return Settings(notes=("no data.yaml, classes.txt or *.names: classes are called by their numbers",))
