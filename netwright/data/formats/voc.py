@@ -1,173 +1,122 @@
 """Pascal VOC: ``JPEGImages/``, ``Annotations/*.xml`` and, where present, ``ImageSets/Main/{train,val,test}.txt``.
 
 Corners are taken as written, with no shift, as COCO converters of such datasets do: VOC's own tools count pixels from
-1 and include the last one, many later datasets (BCCD) do not say; the difference is one pixel.
-Objects marked ``difficult`` are kept like any other.
+1 and include the last one, many later datasets (BCCD) do not say; the difference is one pixel. ``difficult``,
+``truncated`` and ``occluded`` are kept (development kit of VOC 2012, annotation format).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
-
-from netwright.data.raw import RawBox, RawDataset, RawPicture
-from netwright.data.split import SHARES, split_by_hash
+from netwright.artifacts.dataset import Record
+from netwright.data.formats import voc_xml
+from netwright.data.formats.folders import files_below, stem_of
+from netwright.data.formats.label_text import quote, read_lines
+from netwright.data.formats.labelled_files import LabelledFiles, Row, match_files, settle
+from netwright.data.formats.picture_files import EXTENSIONS, inside, write_picture
+from netwright.data.raw import RawDataset, RawLabels
 from netwright.errors import UserError
 from netwright.types import SPLITS
 
 LABELS, PICTURES, SETS = Path("Annotations"), Path("JPEGImages"), Path("ImageSets/Main")
-_EXTENSIONS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_XML = frozenset({".xml"})
+_MARKS = {"-1", "0", "1"}  # lists of one class say after each name whether it is there
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Label:
-    """One annotation file: the picture's file name, declared size and objects."""
-
-    filename: str
-    size: tuple[int, int] | None
-    boxes: tuple[RawBox, ...]
+def detect(folder: Path) -> str:
+    """Why ``folder`` is a Pascal VOC dataset, "" where it is not."""
+    return f"it has {LABELS}/*.xml" if files_below(folder / LABELS, _XML, border=folder) else ""
 
 
-def load(folder: Path, *, seed: int) -> RawDataset:
-    """Read the dataset in ``folder``; ``seed`` divides the pictures where split files are missing.
+def load(folder: Path) -> RawDataset:
+    """Read the dataset in ``folder``: names and splits now, an annotation when its picture's labels are asked for.
 
-    Classes are the names found, sorted. Raises UserError for a folder without annotations, an unreadable annotation,
-    a picture that is listed but missing, or a name that leads out of the dataset.
+    Raises UserError for a folder without annotations, for a split file that is no text, names one picture with
+    another, or names a file outside, and for a link that leads out.
     """
-    names = sorted(path.stem for path in (folder / LABELS).glob("*.xml"))
-    if not names:
+    labels = files_below(folder / LABELS, _XML, border=folder)
+    if not labels:
         raise UserError(f"no XML file in {folder / LABELS}: a Pascal VOC dataset keeps one for each picture there")
-    splits, notes = _splits(folder, names, seed)
-    labels = {name: _read_label(folder / LABELS / f"{name}.xml") for name in splits}
-    classes = sorted({box.label for label in labels.values() for box in label.boxes})
+    splits, notes = _splits(folder)
+    rows, found = settle(_rows(folder, labels, splits))
     return RawDataset(
         format="voc",
-        classes=tuple(classes),
-        pictures=[_picture(folder, name, splits[name], label) for name, label in labels.items()],
-        count=len(labels),
-        notes=(*notes, "corners are taken as written, with no shift by a pixel"),
+        classes=(),
+        pictures=LabelledFiles(folder, rows, _bind),
+        count=len(rows),
+        notes=(*notes, *found, "corners are taken as written, with no shift by a pixel"),
     )
 
 
-def _splits(folder: Path, names: list[str], seed: int) -> tuple[dict[str, str], list[str]]:
-    """Map each used name to its split, and say how it was found."""
-    listed = {split: _read_names(folder / SETS / f"{split}.txt") for split in SPLITS}
-    own = {split: found for split, found in listed.items() if found is not None}
-    if "train" not in own:
-        shares = ", ".join(f"{split} {share:.0%}" for split, share in SHARES.items())
-        note = f"no train.txt in {SETS}: pictures are divided by a hash of their names (seed {seed}; {shares})"
-        return {name: split_by_hash(name, seed=seed) for name in names}, [note]
-    splits = _own_splits(own, set(names))
-    notes = [f"split files of {SETS} used: {', '.join(own)}"]
-    if unlisted := len(names) - len(splits):
-        notes.append(f"{unlisted} annotated pictures are in no split file and left out")
-    if missing := [split for split in SPLITS if split not in own]:
-        splits = _fill_from_train(splits, missing, seed)
-        notes.append(f"no {' or '.join(missing)}.txt: taken from train by a hash of the names (seed {seed})")
-    return dict(sorted(splits.items())), notes
+def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> None:
+    """Write VOC's folders; pictures unchanged, one at a time, and a list of names for each split.
+
+    Numbers that are no integers keep their decimals; ``truncated`` and ``occluded`` become 0 or 1, and ``crowd``,
+    for which VOC has no field, is lost. Raises UserError for a name that the lists or XML cannot hold.
+    """
+    voc_xml.check_texts(classes, "the class name")
+    (folder / SETS).mkdir(parents=True, exist_ok=True)
+    for record in dataset:
+        voc_xml.check_texts([record.name], "the picture name")
+        file_name = write_picture(folder / PICTURES, record.name, record.image)
+        voc_xml.write(folder / LABELS / f"{inside(record.name, 'the dataset')}.xml", file_name, record, classes)
+        with (folder / SETS / f"{record.split}.txt").open("a", encoding="utf-8") as names:
+            names.write(f"{record.name}\n")
 
 
-def _own_splits(own: Mapping[str, list[str]], labelled: set[str]) -> dict[str, str]:
-    splits: dict[str, str] = {}
-    for split, names in own.items():
-        for name in names:
-            _refuse_paths(name, f"{SETS / split}.txt")
-            if name not in labelled:
-                raise UserError(
-                    f"{SETS / split}.txt lists {name!r}, but {LABELS / name}.xml is missing: add it or unlist"
-                )
-            if splits.setdefault(name, split) != split:
-                raise UserError(f"{name!r} is in both {splits[name]}.txt and {split}.txt of {SETS}: keep it in one")
-    return splits
+def _bind(label: Path, _picture: Path, shown: str) -> partial[RawLabels]:
+    return partial(voc_xml.read, label, shown)
 
 
-def _fill_from_train(splits: Mapping[str, str], missing: list[str], seed: int) -> dict[str, str]:
-    shares = {"train": 1 - sum(SHARES[split] for split in missing)} | {split: SHARES[split] for split in missing}
-    return {
-        name: split_by_hash(name, seed=seed, shares=shares) if split == "train" else split
-        for name, split in splits.items()
+def _rows(folder: Path, labels: list[str], splits: Mapping[str, str]) -> list[Row]:
+    pictures = {
+        f"{PICTURES}/{file}": stem_of(file) for file in files_below(folder / PICTURES, EXTENSIONS, border=folder)
     }
+    keyed = list(_keyed(folder, labels, frozenset(pictures.values())))
+    own = {key: stem_of(path.partition("/")[2]) for key, path in keyed}
+    matched = match_files(((key, path) for path, key in pictures.items()), keyed, lambda key: f"{PICTURES}/{key}.jpg")
+    rows = [
+        Row(name=key, picture=picture, label=label, split=splits.get(own.get(key, key), splits.get(key, "")))
+        for key, picture, label in matched
+    ]
+    known = {row.name for row in rows}.union(own.values())
+    gone = [name for name in splits if name not in known]  # listed, but neither labelled nor there
+    return rows + [Row(name=name, picture=f"{PICTURES}/{name}.jpg", label="", split=splits[name]) for name in gone]
 
 
-def _read_names(path: Path) -> list[str] | None:
-    """First word of each line, or None where the file is missing."""
-    if not path.is_file():
-        return None
-    try:
-        return [line.split()[0] for line in path.read_text("utf-8").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error}): repair or remove it") from None
+def _keyed(folder: Path, labels: list[str], pictures: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Each annotation and the picture's name: its own, or else the one that it states and no other annotation has."""
+    stems = {stem_of(file) for file in labels}
+    for file in labels:
+        key = stem_of(file)
+        if key not in pictures:
+            stated = voc_xml.stated_name(folder / LABELS / file)
+            key = stated if stated in pictures and stated not in stems else key
+        yield key, f"{LABELS}/{file}"
 
 
-def _read_label(path: Path) -> _Label:
-    try:
-        root = fromstring(path.read_bytes())
-    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise UserError(
-            f"{path} is not a readable XML file ({error}): repair it, or remove it and its picture"
-        ) from None
-    try:
-        if root.tag != "annotation":
-            raise ValueError(f"its root is <{root.tag}>, not <annotation>")  # noqa: TRY301
-        return _Label(
-            filename=root.findtext("filename") or "",
-            size=_size(root.find("size")),
-            boxes=tuple(_box(item) for item in root.findall("object")),
-        )
-    except ValueError as error:
-        raise UserError(f"{path} is not a Pascal VOC annotation ({error}): repair it, or remove it") from None
+def _splits(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Map each listed name to its split, and say which lists were used."""
+    present = {split: folder / SETS / f"{split}.txt" for split in (*SPLITS, "trainval")}
+    present = {split: path for split, path in present.items() if path.is_file()}
+    if "train" in present or "trainval" not in present:
+        present.pop("trainval", None)
+    splits: dict[str, str] = {}
+    for listed, path in present.items():
+        for name in _names(path, f"{SETS}/{path.name}"):
+            split = splits.get(name, "train") if listed == "trainval" else listed  # trainval repeats val
+            if splits.setdefault(name, split) != split:
+                raise UserError(
+                    f"{quote(name)} is in both {splits[name]}.txt and {split}.txt of {SETS}: keep it in one"
+                )
+    notes = [f"split files of {SETS}: {', '.join(path.stem for path in present.values())}"] if present else []
+    return splits, notes
 
 
-def _size(node: Element | None) -> tuple[int, int] | None:
-    if node is None:
-        return None
-    return int(node.findtext("width") or 0), int(node.findtext("height") or 0)
-
-
-def _box(item: Element) -> RawBox:
-    label = (item.findtext("name") or "").strip()
-    bounds = item.find("bndbox")
-    if not label or bounds is None:
-        raise ValueError("an object without name or bndbox")
-    xmin, ymin, xmax, ymax = (float(bounds.findtext(corner) or "missing") for corner in _CORNERS)
-    return RawBox(label=label, corners=(xmin, ymin, xmax, ymax))
-
-
-def _picture(folder: Path, name: str, split: str, label: _Label) -> RawPicture:
-    return RawPicture(
-        name=name,
-        split=split,
-        content=_picture_path(folder, name, label.filename),
-        boxes=label.boxes,
-        source=(LABELS / f"{name}.xml").as_posix(),
-        declared_size=label.size,
-    )
-
-
-def _picture_path(folder: Path, name: str, filename: str) -> Path:
-    """The file that the annotation names, or else one that is called like the annotation."""
-    if filename:
-        _refuse_paths(filename, f"{LABELS / name}.xml")
-    for candidate in _candidates(name, filename):
-        if (folder / PICTURES / candidate).is_file():
-            return folder / PICTURES / candidate
-    raise UserError(
-        f"the picture of {LABELS / name}.xml is missing in {folder / PICTURES}: add it or remove the XML file"
-    )
-
-
-def _candidates(name: str, filename: str) -> Iterator[str]:
-    if filename:
-        yield filename
-    for extension in _EXTENSIONS:
-        yield name + extension
-
-
-def _refuse_paths(name: str, where: str) -> None:
-    """A name must stay inside its folder."""
-    if name in {".", ".."} or any(mark in name for mark in ("/", "\\", "\0")):
-        raise UserError(f"{where} names the file {name!r}: a plain file name without folders is expected")
+def _names(path: Path, shown: str) -> Iterator[str]:
+    for number, line in read_lines(path, shown):
+        words = line.split()
+        name = words[0] if len(words) == 2 and words[1] in _MARKS else line
+        yield unicodedata.normalize("NFC", inside(name, f"{shown}, line {number},"))
