@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netwright.data.examined import Examined
 
@@ -33,23 +34,24 @@ def _line(picture: Examined) -> bytes:
     return json.dumps(facts).encode()
 
 
-def _boxes(picture: Examined) -> list[list[str | int]]:
+def _boxes(picture: Examined) -> list[tuple[str, str, str, int, int, int]]:
     """Class, corners and truncation as the bytes of their float32 values, flags; sorted."""
     rows = zip(
         picture.labels,
-        picture.boxes.reshape(-1, 4),
-        picture.truncated,
-        picture.difficult,
-        picture.crowd,
-        picture.occluded,
+        _hex(picture.boxes, values=4),
+        _hex(picture.truncated, values=1),
+        picture.difficult.tolist(),
+        picture.crowd.tolist(),
+        picture.occluded.tolist(),
         strict=True,
     )
     return sorted(
-        [label, _hex(corners), _hex(truncated), int(difficult), int(crowd), int(occluded)]
-        for label, corners, truncated, difficult, crowd, occluded in rows
+        (label, box, cut, int(hard), int(crowd), int(hidden)) for label, box, cut, hard, crowd, hidden in rows
     )
 
 
-def _hex(value: object) -> str:
-    """Little-endian float32 bytes; adding zero turns -0.0 into 0.0."""
-    return (np.asarray(value, dtype="<f4") + np.float32(0)).astype("<f4").tobytes().hex()
+def _hex(numbers: NDArray[np.float32], *, values: int) -> list[str]:
+    """Little-endian float32 bytes of each ``values`` numbers as text; adding zero turns -0.0 into 0.0."""
+    text = (np.asarray(numbers, dtype="<f4") + np.float32(0)).astype("<f4").tobytes().hex()
+    width = 8 * values
+    return [text[start : start + width] for start in range(0, len(text), width)]
