@@ -13,7 +13,7 @@ from netwright.data.page_boxes import Drawing, class_colour, corners_text, draw_
 from netwright.data.page_charts import Chart, lay_out, lay_out_heat
 from netwright.data.page_findings import PICTURED, gather_offenders
 from netwright.data.survey import Survey
-from netwright.data.thumbnails import Thumbnail, make_thumbnail
+from netwright.data.thumbnails import BROKEN, Thumbnail, make_thumbnail
 from netwright.types import SPLITS
 
 _CLASSES = 200  # rows of the class tables
@@ -128,10 +128,15 @@ def _pairs(report: Mapping[str, Any], thumbnail_of: ThumbnailOf) -> dict[str, An
 def _findings(report: Mapping[str, Any], offences: Iterable[Offence], thumbnail_of: ThumbnailOf) -> list[Finding]:
     found = gather_offenders(offences)
     return [
-        _finding(rule, facts, found[rule].count, found[rule].shown(), thumbnail_of)
+        _finding(rule, facts, found[rule].count, found[rule].shown(), _broken if rule == "unreadable" else thumbnail_of)
         for rule, facts in report["rules"].items()
         if rule in found
     ]
+
+
+def _broken(_name: str) -> Thumbnail:
+    """Of a picture that the checks refused: it may be made to take hours and all memory, so it is not tried again."""
+    return BROKEN
 
 
 def _finding(

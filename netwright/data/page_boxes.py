@@ -11,7 +11,13 @@ NAMED = 24  # pictures with more boxes show colours alone
 _MARGIN = 0.12  # of the larger side, around a picture whose boxes reach beyond it
 _LETTERS = 11  # pixels on the page
 _LONGEST = 22  # letters of a class name on a picture
+_LETTER_SHAPE = 0.62  # width to height of an average letter
+_SLIMMEST, _FLATTEST = 0.6, 0.25  # shapes of a view, width to height and height to width
+_LEAST = 0.015  # of the view: the shortest side that is drawn
 OFFENDING = "#d6004b"
+
+_View = tuple[float, float, float, float]  # x, y, width, height in picture pixels
+_Mark = tuple[Sequence[float], str, str, str]  # corners, name, colour, tip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +41,7 @@ class Drawing:
     """A picture with boxes; ``view`` is x, y, width, height of what is shown, in picture pixels."""
 
     thumbnail: Thumbnail
-    view: tuple[float, float, float, float]
+    view: _View
     letters: float
     boxes: list[DrawnBox]
 
@@ -47,25 +53,28 @@ def class_colour(index: int) -> str:
 
 def draw_labels(picture: Examined, thumbnail: Thumbnail, classes: Sequence[str]) -> Drawing:
     """The picture with its boxes, coloured by class."""
-    view = (0.0, 0.0, float(thumbnail.width), float(thumbnail.height))
-    letters = _letters(view)
     named = len(picture.labels) <= NAMED
-    boxes = [
-        _drawn(corners, label if named else "", class_colour(classes.index(label)), label, view, letters)
+    marks = [
+        (corners, label if named else "", class_colour(classes.index(label)), label)
         for corners, label in zip(picture.boxes.tolist(), picture.labels, strict=True)
     ]
-    return Drawing(thumbnail=thumbnail, view=view, letters=letters, boxes=boxes)
+    return _drawing(marks, thumbnail, _view([], thumbnail))
 
 
 def draw_offences(offences: Sequence[Offence], thumbnail: Thumbnail) -> Drawing:
     """The picture with its offending boxes; a box with a NaN corner has no place and is left to the words below."""
     placed = [(offence, offence.box) for offence in offences if offence.box and not any(map(math.isnan, offence.box))]
-    view = _view([box for _, box in placed], thumbnail)
-    letters = _letters(view)
-    boxes = [
-        _drawn(box, offence.label or "", OFFENDING, f"{offence.label or ''} {corners_text(box)}", view, letters)
+    marks = [
+        (box, offence.label or "", OFFENDING, f"{offence.label or ''} {corners_text(box)}".strip())
         for offence, box in placed
     ]
+    return _drawing(marks, thumbnail, _view([box for _, box in placed], thumbnail))
+
+
+def _drawing(marks: Sequence[_Mark], thumbnail: Thumbnail, view: _View) -> Drawing:
+    letters = round(_LETTERS * max(view[2], view[3]) / SIDE, 3)
+    shown = [] if thumbnail.trouble else marks
+    boxes = [_drawn(*mark, view=view, letters=letters) for mark in shown]
     return Drawing(thumbnail=thumbnail, view=view, letters=letters, boxes=boxes)
 
 
@@ -74,45 +83,43 @@ def corners_text(box: Sequence[float] | None) -> str:
     return "" if box is None else "(" + ", ".join(f"{value:.6g}" for value in box) + ")"
 
 
-def _view(boxes: Sequence[Sequence[float]], thumbnail: Thumbnail) -> tuple[float, float, float, float]:
-    width, height = float(thumbnail.width), float(thumbnail.height)
-    if all(0 <= x <= width for box in boxes for x in box[::2]) and all(
-        0 <= y <= height for b in boxes for y in b[1::2]
-    ):
-        return 0.0, 0.0, width, height
-    margin = round(_MARGIN * max(width, height), 1)
-    return -margin, -margin, width + 2 * margin, height + 2 * margin
+def _view(boxes: Sequence[Sequence[float]], thumbnail: Thumbnail) -> _View:
+    """The picture, with a margin where a box reaches beyond it or it is very long."""
+    width, height = thumbnail.width, thumbnail.height
+    beyond = any(not 0 <= value <= size for box in boxes for value, size in zip(box, (width, height) * 2, strict=True))
+    margin = _MARGIN * max(width, height) if beyond else 0.0
+    wide, tall = width + 2 * margin, height + 2 * margin
+    wide, tall = max(wide, _SLIMMEST * tall), max(tall, _FLATTEST * wide)
+    return round((width - wide) / 2, 2), round((height - tall) / 2, 2), round(wide, 2), round(tall, 2)
 
 
-def _letters(view: tuple[float, float, float, float]) -> float:
-    return round(_LETTERS * max(view[2], view[3]) / SIDE, 1)
-
-
-def _drawn(
-    corners: Sequence[float],
-    name: str,
-    colour: str,
-    tip: str,
-    view: tuple[float, float, float, float],
-    letters: float,
-) -> DrawnBox:
-    left, right = (_inside(x, view[0], view[2]) for x in sorted(corners[::2]))
-    top, bottom = (_inside(y, view[1], view[3]) for y in sorted(corners[1::2]))
-    shown = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
-    fits = left + 0.62 * letters * len(shown) <= view[0] + view[2]
+def _drawn(corners: Sequence[float], name: str, colour: str, tip: str, *, view: _View, letters: float) -> DrawnBox:
+    left, width = _stretch(corners[0], corners[2], view[0], view[2])
+    top, height = _stretch(corners[1], corners[3], view[1], view[3])
+    room = min(_LONGEST, int(view[2] / (_LETTER_SHAPE * letters)))
+    shown = name if len(name) <= room else name[: room - 1] + "…"
+    end = view[0] + view[2]
+    fits = left + _LETTER_SHAPE * letters * len(shown) <= end
     return DrawnBox(
         x=left,
         y=top,
-        width=round(right - left, 1),
-        height=round(bottom - top, 1),
+        width=width,
+        height=height,
         colour=colour,
         name=shown,
-        text_x=left if fits else round(view[0] + view[2], 1),
-        text_y=round(max(top - 0.25 * letters, view[1] + letters), 1),
+        text_x=left if fits else round(end, 2),
+        text_y=round(max(top - 0.25 * letters, view[1] + letters), 2),
         anchor="start" if fits else "end",
         tip=tip,
     )
 
 
-def _inside(value: float, start: float, length: float) -> float:
-    return round(min(max(value, start), start + length), 1)
+def _stretch(one: float, other: float, start: float, length: float) -> tuple[float, float]:
+    """Start and length of what is drawn of one..other: inside the view, and long enough to be seen."""
+    low, high = sorted((one, other))
+    low, high = (min(max(value, start), start + length) for value in (low, high))
+    least = length * _LEAST
+    if high - low < least:
+        low = min(max((low + high - least) / 2, start), start + length - least)
+        high = low + least
+    return round(low, 2), round(high - low, 2)

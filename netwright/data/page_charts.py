@@ -7,7 +7,9 @@ from typing import Any
 WIDTH, HEIGHT = 340, 170
 _LEFT, _TOP, _BOTTOM = 6, 18, 22
 _TICKS = 9  # labels that fit below a chart
-CELL = 10  # of the heat map
+_RANGES = 5  # labels such as 448–512 that do
+_WIDEST = 64  # bar
+CELL = 10  # side of the heat map's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,40 +39,34 @@ class Chart:
 def lay_out(histogram: Mapping[str, Any], title: str, hint: str, *, whole: bool = False) -> Chart:
     """Bars for a histogram of the report, without the empty bins at both ends.
 
-    ``whole`` says that values are whole numbers: a bin's label then stands below its middle, not at its start.
+    ``whole`` says that values are whole numbers. Where there is room, labels are ranges below the middle of their
+    bars, otherwise the start of each bin.
     """
     starts, counts = histogram["starts"], histogram["counts"]
     used = [index for index, count in enumerate(counts) if count]
     shown = range(used[0], used[-1] + 1) if used else range(0)
     most = max(counts, default=0)
-    width = (WIDTH - 2 * _LEFT) / max(len(shown), 1)
-    room = HEIGHT - _TOP - _BOTTOM
+    width = min((WIDTH - 2 * _LEFT) / max(len(shown), 1), _WIDEST)
     step = -(-len(shown) // _TICKS) or 1
+    ranges = whole or len(shown) <= _RANGES
     bars = []
     for place, index in enumerate(shown):
-        tall = room * counts[index] / most
-        left = _LEFT + place * width
+        tall = (HEIGHT - _TOP - _BOTTOM) * counts[index] / most
+        left, text = _LEFT + place * width, _range(starts, index, whole=whole)
+        label = text.replace(" to ", "–").replace(" or more", "+") if ranges else f"{starts[index]:g}"
         bars.append(
             Bar(
                 x=round(left + 1, 1),
                 y=round(HEIGHT - _BOTTOM - tall, 1),
-                width=round(max(width - 2, 1), 1),
+                width=round(width - 2, 1),
                 height=round(tall, 1),
-                label=_name(starts, index, whole=whole) if place % step == 0 else "",
-                label_x=round(left + (width / 2 if whole else 1), 1),
-                anchor="middle" if whole else "start",
-                tip=f"{_range(starts, index, whole=whole)}: {counts[index]:,}",
+                label=label if place % step == 0 else "",
+                label_x=round(left + (width / 2 if ranges else 1), 1),
+                anchor="middle" if ranges else "start",
+                tip=f"{text}: {counts[index]:,}",
             )
         )
     return Chart(title=title, hint=hint, bars=bars, most=most)
-
-
-def _name(starts: Sequence[float], index: int, *, whole: bool) -> str:
-    return (
-        _range(starts, index, whole=True).replace(" to ", "–").replace(" or more", "+")
-        if whole
-        else f"{starts[index]:g}"
-    )
 
 
 def _range(starts: Sequence[float], index: int, *, whole: bool) -> str:

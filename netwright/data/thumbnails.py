@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps
+from PIL import Image
 
+from netwright.data.colour import SWAPPING, make_upright, orientation_of, to_rgb
+from netwright.data.picture_rules import FORMATS
 from netwright.errors import UserError
 
 SIDE = 320  # largest side, pixels
 _QUALITY = 78
-_TURNED = range(5, 9)  # EXIF orientations that swap width and height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,46 +26,42 @@ class Thumbnail:
     trouble: str = ""
 
 
+BROKEN = Thumbnail(trouble="the picture cannot be decoded")
+
+
 def make_thumbnail(read: Callable[[], bytes], side: int = SIDE) -> Thumbnail:
-    """Read and shrink a picture. What cannot be read or decoded becomes ``trouble``, never an error."""
+    """Read and shrink a picture. What cannot be read or decoded becomes ``trouble``, never an error.
+
+    The trouble is told in words of our own: a decoder's may hold paths and addresses in memory, other in every run.
+    """
     try:
         content = read()
-    except (OSError, KeyError, UserError) as error:
-        return Thumbnail(trouble=f"the picture cannot be read ({_told(error)})")
+    except (FileNotFoundError, KeyError):
+        return Thumbnail(trouble="there is no such picture")
+    except (OSError, UserError):
+        return Thumbnail(trouble="the picture cannot be read")
     try:
         return _shrunk(content, side)
-    except Exception as error:  # noqa: BLE001 - decoders fail on hostile files in ways of their own; the page must not
-        return Thumbnail(trouble=f"the picture cannot be decoded ({_told(error)})")
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return Thumbnail(trouble="the picture is too large to be decoded safely")
+    except Exception:  # noqa: BLE001 - decoders fail on hostile files in ways of their own; the page must not
+        return BROKEN
 
 
 def _shrunk(content: bytes, side: int) -> Thumbnail:
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)  # refused by its header, before unpacking
-        warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
-        with Image.open(io.BytesIO(content)) as picture:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             width, height = picture.size
-            if picture.getexif().get(0x0112) in _TURNED:
-                width, height = height, width
-            picture.draft("RGB", (2 * side, 2 * side))  # JPEG: decode at a fraction of the size
-            small = ImageOps.exif_transpose(_eight_bit(picture))
+            picture.draft("RGB", (2 * side, 2 * side))  # of no effect but on JPEG: decodes at a fraction of the size
+            picture.load()
+            turn = orientation_of(picture)
+            small = to_rgb(make_upright(picture, turn))
+    if turn in SWAPPING:
+        width, height = height, width
     small.thumbnail((side, side))
     stream = io.BytesIO()
     small.save(stream, "JPEG", quality=_QUALITY)
     address = "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
     return Thumbnail(address=address, width=width, height=height)
-
-
-def _eight_bit(picture: Image.Image) -> Image.Image:
-    """RGB; 16-bit grey is scaled, where Pillow's own conversion would clip it to white."""
-    if picture.mode.startswith("I;16"):
-        return picture.point(lambda value: value / 256, "L").convert("RGB")
-    if picture.mode == "I":
-        return picture.point(lambda value: value / 256).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _told(error: Exception) -> str:
-    """An error's own words without the path that an OSError adds: a page must not depend on where files lie."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
