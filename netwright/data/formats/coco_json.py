@@ -88,6 +88,11 @@ class CocoFile:
             raise UserError(f"{path} has no {' and no '.join(sorted(missing))}: a COCO file lists them")
         self._finish()
 
+    @property
+    def boxes(self) -> int:
+        """How many annotations there are."""
+        return len(self._label)
+
     def rows(self, picture: Any) -> Rows:
         """The boxes of the picture with this id."""
         place = self._index[picture]

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from netwright.data.formats.picture_files import inside, without_extension
+from netwright.data.formats.picture_files import inside
 from netwright.data.raw import RawBox, RawDataset, RawLabels, RawPicture
 from netwright.errors import UserError
 
@@ -86,7 +86,7 @@ def _video(folder: Path, video: Any) -> Iterator[RawPicture]:
         file = f"{name}/frame_{int(frame['frame_num'].item()):04d}.jpg"
         labels = RawLabels(boxes=tuple(_boxes(frame)))
         yield RawPicture(
-            name=without_extension(file),
+            name=file.removesuffix(".jpg"),
             content=folder / PICTURES / file,
             labels=partial(_given, labels),
             state=hashlib.blake2b(repr(labels).encode(), digest_size=16).hexdigest(),

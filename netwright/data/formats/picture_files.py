@@ -1,6 +1,5 @@
 """Picture files of a dataset: which they are, what they are called, and names that must stay inside their folder."""
 
-import os
 from pathlib import Path, PurePosixPath
 
 from netwright.errors import UserError
@@ -44,25 +43,6 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def without_extension(path: str) -> str:
-    """``path`` without its last extension: what a picture is called."""
-    return str(PurePosixPath(path).with_suffix(""))
-
-
-def list_files(folder: Path, extensions: frozenset[str] = EXTENSIONS) -> list[str]:
-    """Paths of the files below ``folder`` with one of the lower-case ``extensions`` in any case, "/" separated, sorted.
-
-    Links to folders are not followed, so that no loop is walked. Raises UserError for a name that is not UTF-8.
-    """
-    found = []
-    for place, _, files in os.walk(folder):
-        inner = Path(place).relative_to(folder)
-        found += [(inner / name).as_posix() for name in files if os.path.splitext(name)[1].lower() in extensions]  # noqa: PTH122 100,000 names
-    if wrong := next((name for name in found if not is_unicode(name)), None):
-        raise UserError(f"{folder} has a file whose name is not UTF-8, {os.fsencode(wrong)!r}: rename it")
-    return sorted(found)
 
 
 def write_picture(folder: Path, name: str, image: bytes) -> str:
