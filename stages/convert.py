@@ -1,6 +1,8 @@
 """Stage ``convert``: reads a raw dataset, or draws the embedded one; writes ``data/converted/``."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,46 +11,90 @@ from stages._entry import Host, stage
 from stages.settings import Dataset, Settings
 
 if TYPE_CHECKING:
-    from netwright.data.raw import RawPicture
+    from netwright.data.convert import Converted, Progress, Recipe
 
 
-def run(*, dataset: Dataset, output: Path) -> dict[str, Any]:
-    """Convert the dataset that ``dataset`` describes into ``output``; return the report."""
+def run(*, dataset: Dataset, output: Path, scratch: Path, workers: int = 0) -> dict[str, Any]:
+    """Convert the dataset that ``dataset`` describes into ``output``; return the report.
+
+    ``scratch`` keeps what is learnt of each picture; ``workers`` processes examine them (0: one a processor).
+    """
     from netwright.data.convert import convert_dataset
     from netwright.data.source import load_raw
+    from netwright.data.worker_pool import worker_count
 
-    scenes = {"train": dataset.scenes.train, "val": dataset.scenes.val, "test": dataset.scenes.test}
-    raw = load_raw(
-        Path(dataset.source), dataset.format, scenes=scenes, size=dataset.scenes.size, seed=dataset.scenes.seed
+    source = Path(dataset.source)
+    raw = load_raw(source, dataset.format, scenes=_scenes(dataset), size=dataset.scenes.size, seed=dataset.scenes.seed)
+    with _progress() as progress:
+        converted = convert_dataset(
+            raw,
+            output,
+            _recipe(dataset, raw.classes),
+            source=source,
+            scratch=scratch,
+            workers=worker_count(workers),
+            progress=progress,
+        )
+    _print_summary(converted)
+    return converted.report
+
+
+def _scenes(dataset: Dataset) -> dict[str, int]:
+    return {"train": dataset.scenes.train, "val": dataset.scenes.val, "test": dataset.scenes.test}
+
+
+def _recipe(dataset: Dataset, classes: tuple[str, ...]) -> "Recipe":
+    from netwright.data.convert import Recipe
+    from netwright.data.division import SplitPolicy
+    from netwright.data.validate import ExaminePolicy
+
+    split = dataset.split
+    return Recipe(
+        name=dataset.name,
+        checks=ExaminePolicy(
+            on_invalid=asdict(dataset.on_invalid),
+            class_mapping=dataset.class_mapping,
+            classes=classes,
+            tiny_pixels=dataset.tiny_pixels,
+            root=dataset.source,
+        ),
+        split=SplitPolicy(group_by=split.group_by, shares=asdict(split.shares), seed=split.seed),
+        leakage=dataset.leakage,
     )
-    report = convert_dataset(
-        raw, output, name=dataset.name, shards_per_split=dataset.shards_per_split, watch=_with_progress
-    )
-    _print_summary(report)
-    return report
 
 
-def _with_progress(pictures: "Iterable[RawPicture]", count: int) -> "Iterable[RawPicture]":
+@contextmanager
+def _progress() -> "Iterator[Progress]":
+    """A bar for each step, on stderr: whoever pipes stdout gets the summary alone."""
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import Progress
 
-    return track(pictures, total=count, description="convert", console=Console(stderr=True))
+    with Progress(console=Console(stderr=True)) as bars:
+
+        def begin(step: str, total: int) -> Callable[[int], None]:
+            bar = bars.add_task(step, total=total)
+            return lambda done: bars.advance(bar, done)
+
+        yield begin
 
 
-def _print_summary(report: dict[str, Any]) -> None:
-    for note in report["notes"]:
+def _print_summary(converted: "Converted") -> None:
+    report, found = converted.report, converted.scan
+    for note in (*report["notes"], f"splits: {report['split_origin']}"):
         print(note)
+    print(f"{found.seen} pictures, {found.examined} of them new or changed since the last conversion")
     for split, counts in report["splits"].items():
         print(f"{split}: {counts['images']} pictures, {counts['boxes']} boxes")
-    for rule in report["rules"].values():
-        if rule["count"]:
-            print(f"{rule['count']} x {rule['meaning']}")
+    for rule, facts in report["rules"].items():
+        if facts["count"]:
+            print(f"{facts['count']} x {rule} ({facts['action']}): {facts['meaning']}")
+    print(f"leakage: {converted.leak or 'no picture of one split was found in another'}")
 
 
 @stage("convert")
-def main(settings: Settings, _host: Host) -> None:
+def main(settings: Settings, host: Host) -> None:
     """Hydra entrypoint."""
-    run(dataset=settings.dataset, output=paths.CONVERTED)
+    run(dataset=settings.dataset, output=paths.CONVERTED, scratch=host.scratch, workers=host.workers)
 
 
 if __name__ == "__main__":

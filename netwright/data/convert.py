@@ -1,53 +1,158 @@
-"""A raw dataset to the converted one: checked records in Parquet, a report, a page, the manifest last."""
+"""A raw dataset to the converted one: checked records in Parquet, a report, a page, the manifest last.
 
+Memory grows with the pictures' names and a few numbers of each, never with the pictures.
+"""
+
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from netwright.artifacts.dataset import MANIFEST, Record, write_dataset
-from netwright.artifacts.whole_file import write_json, write_text
+from netwright.artifacts.dataset import MANIFEST, Manifest, Shard, write_manifest
+from netwright.artifacts.whole_file import write_text
+from netwright.data.audit import judge_leakage
+from netwright.data.catalogue import Catalogue
+from netwright.data.class_mapping import ClassCount, mapped_classes, sum_counts
+from netwright.data.division import Division, SplitPolicy, divide_dataset
+from netwright.data.examined import Examined
+from netwright.data.fingerprint import fingerprint
 from netwright.data.page import make_page
-from netwright.data.raw import RawDataset, RawPicture
-from netwright.data.report import make_report
-from netwright.data.validate import Offence, check_picture
+from netwright.data.raw import RawDataset
+from netwright.data.report import About, make_report, write_report
+from netwright.data.scan import Scan, scan
+from netwright.data.scratch import dataset_scratch
+from netwright.data.shards import make_shards, place_shard, plan_shards
+from netwright.data.survey import survey_pictures
+from netwright.data.validate import ExaminePolicy
 from netwright.errors import UserError
 from netwright.types import SPLITS
 
 REPORT = "report.json"
 PAGE = "index.html"
 
-Watch = Callable[[Iterable[RawPicture], int], Iterable[RawPicture]]
+Progress = Callable[[str, int], Callable[[int], None]]
+"""Begins a step of so many pictures, and returns what is told of every few that are done."""
 
 
-def convert_dataset(raw: RawDataset, folder: Path, *, name: str, shards_per_split: int, watch: Watch) -> dict[str, Any]:
-    """Check ``raw`` and write it to ``folder``; return the report. ``watch`` wraps the pictures to show progress.
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is made of the raw dataset: its ``name``, how it is checked and divided, warn or fail for ``leakage``."""
 
-    Everything is checked before the first file is written, and the manifest, without which no stage reads the folder,
-    comes last. Raises UserError for an unreadable picture, a name that comes twice or an empty split.
+    name: str
+    checks: ExaminePolicy
+    split: SplitPolicy
+    leakage: str = "warn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """What came of it: report.json but for its list of offenders, the scan's counts, a line on leakage ("": none)."""
+
+    report: dict[str, Any]
+    scan: Scan
+    leak: str
+
+
+def convert_dataset(
+    raw: RawDataset, folder: Path, recipe: Recipe, *, source: Path, scratch: Path, workers: int, progress: Progress
+) -> Converted:
+    """Check ``raw``, read from ``source``, and write it to ``folder``.
+
+    What is learnt of each picture is kept below ``scratch`` for the next time. Everything is checked before the first
+    file is written, and the manifest, without which no stage reads the folder, comes last. Raises UserError for what
+    the recipe forbids, or a split without pictures or boxes.
     """
-    if shards_per_split < 1:
-        raise UserError(f"dataset.shards_per_split is {shards_per_split}: give 1 or more")
-    records, offences = _check(raw, watch)
-    report = make_report(name, raw, records, offences)
-    page = make_page(report, records)
-    _clear(folder)
-    write_json(folder / REPORT, report)
+    with dataset_scratch(scratch, source, recipe.name) as place, Catalogue(place / "catalogue.sqlite") as catalogue:
+        found = scan(raw, recipe.checks, catalogue, workers=workers, advance=progress("scan", raw.count))
+        classes = _classes(raw, catalogue, recipe.checks)
+        division = divide_dataset(catalogue, classes, recipe.split)
+        _refuse_empty(catalogue, division)
+        leak = judge_leakage(division.duplicates, recipe.leakage)
+        shards = _make_shards(catalogue, division, classes, place / "shards", workers, progress)
+        result = fingerprint(_kept(catalogue, division), classes)
+        about = _about(raw, recipe, catalogue, division, classes, result)
+        _clear(folder)
+        for path, shard in shards:
+            place_shard(path, folder / shard.file)
+        report = _write_report(folder, about, catalogue, division, found)
+        rows = tuple(shard for _, shard in shards)
+        write_manifest(folder, Manifest(name=recipe.name, classes=classes, shards=rows, fingerprint=result))
+    return Converted(report=report, scan=found, leak=leak)
+
+
+def _classes(raw: RawDataset, catalogue: Catalogue, checks: ExaminePolicy) -> tuple[str, ...]:
+    """Our classes: in the declared order where the format declares them, otherwise by name."""
+    if raw.classes:
+        return mapped_classes(raw.classes, checks.class_mapping)
+    sources = {source for source, _, _ in _class_counts(catalogue, checks)}
+    return tuple(sorted(mapped_classes(sources, checks.class_mapping)))
+
+
+def _class_counts(catalogue: Catalogue, checks: ExaminePolicy) -> tuple[ClassCount, ...]:
+    counts = chain.from_iterable(json.loads(text) for (text,) in catalogue.rows("class_counts"))
+    return sum_counts(((source, target, boxes) for source, target, boxes in counts), checks.class_mapping)
+
+
+def _refuse_empty(catalogue: Catalogue, division: Division) -> None:
+    images = Counter(division.splits.values())
+    boxed = Counter(division.splits[name] for name, labels in catalogue.rows("name", "labels") if labels != "[]")
+    for split in SPLITS:
+        if not images[split]:
+            raise UserError(f"split {split!r} holds no picture: give it some (split files, or dataset.scenes.{split})")
+        if not boxed[split]:
+            raise UserError(f"split {split!r} holds no usable box in its {images[split]} pictures: check its labels")
+
+
+def _make_shards(
+    catalogue: Catalogue, division: Division, classes: Sequence[str], store: Path, workers: int, progress: Progress
+) -> list[tuple[Path, Shard]]:
+    """Every shard with its place in the store."""
+    plans = list(plan_shards(catalogue, division.splits, division.groups, classes))
+    advance = progress("write", len(division.splits))
+    shards = make_shards(catalogue, plans, store, classes, workers=workers, advance=advance)
+    return [(store / plan.key, shard) for plan, shard in zip(plans, shards, strict=True)]
+
+
+def _kept(catalogue: Catalogue, division: Division) -> Iterator[Examined]:
+    for picture in catalogue.pictures():
+        if picture.kept:
+            split, group = division.splits[picture.name], division.groups[picture.name]
+            yield replace(picture, split=split, group=group)
+
+
+def _about(
+    raw: RawDataset,
+    recipe: Recipe,
+    catalogue: Catalogue,
+    division: Division,
+    classes: tuple[str, ...],
+    content: str,
+) -> About:
+    return About(
+        name=recipe.name,
+        format=raw.format,
+        notes=raw.notes,
+        classes=classes,
+        fingerprint=content,
+        rules=recipe.checks.actions(),
+        split_origin=division.origin,
+        group_origin=division.group_origin,
+        leakage=recipe.leakage,
+        mapping=_class_counts(catalogue, recipe.checks),
+        duplicates=[pair for pair in division.duplicates if pair.leaks],
+    )
+
+
+def _write_report(folder: Path, about: About, catalogue: Catalogue, division: Division, found: Scan) -> dict[str, Any]:
+    survey = survey_pictures(_kept(catalogue, division), about.classes)
+    report = make_report(about, survey, chain(found.duplicates, catalogue.offences()))
+    write_report(folder / REPORT, report, chain(found.duplicates, catalogue.offences()))
+    page = make_page(report, survey, chain(found.duplicates, catalogue.offences()), catalogue.picture)
     write_text(folder / PAGE, page)
-    write_dataset(folder, name, raw.classes, records, shards_per_split=shards_per_split)
     return report
-
-
-def _check(raw: RawDataset, watch: Watch) -> tuple[list[Record], list[Offence]]:
-    records: list[Record] = []
-    offences: list[Offence] = []
-    for picture in watch(raw.pictures, raw.count):
-        record, found = check_picture(picture, raw.classes)
-        records.append(record)
-        offences.extend(found)
-    _refuse_duplicates(records)
-    _refuse_empty(records)
-    return records, offences
 
 
 def _clear(folder: Path) -> None:
@@ -55,19 +160,3 @@ def _clear(folder: Path) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)
     for shard in folder.glob("*.parquet"):
         shard.unlink()
-
-
-def _refuse_duplicates(records: list[Record]) -> None:
-    name, count = Counter(record.name for record in records).most_common(1)[0] if records else ("", 0)
-    if count > 1:
-        raise UserError(f"the picture name {name!r} comes {count} times: names must be unique in a dataset")
-
-
-def _refuse_empty(records: list[Record]) -> None:
-    images = Counter(record.split for record in records)
-    boxes = Counter(record.split for record in records if len(record.labels))
-    for split in SPLITS:
-        if not images[split]:
-            raise UserError(f"split {split!r} holds no picture: give it some (split files, or dataset.scenes.{split})")
-        if not boxes[split]:
-            raise UserError(f"split {split!r} holds no usable box in its {images[split]} pictures: check its labels")
