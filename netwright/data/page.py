@@ -17,7 +17,8 @@ from netwright.data.thumbnails import BROKEN, Thumbnail, make_thumbnail
 from netwright.types import SPLITS
 
 _CLASSES = 200  # rows of the class tables
-_PAIRS, _PAIRS_LISTED = 16, 200  # duplicates shown with their pictures, and told of in all
+_LEAKS, _REPEATS = 16, 4  # pairs of duplicates shown with their pictures: across splits, inside a split
+_PAIRS_LISTED = 200  # of each, told of in all
 _LEGEND = 40
 
 ThumbnailOf = Callable[[str], Thumbnail]
@@ -67,7 +68,8 @@ def make_page(
             classes=_classes(report),
             charts=_charts(report),
             heat=lay_out_heat(report["heat_map"]),
-            pairs=_pairs(report, thumbnail_of),
+            leaks=_pairs(report["leakage"]["pairs"], _LEAKS, thumbnail_of),
+            repeats=_pairs(report["repeats"]["pairs"], _REPEATS, thumbnail_of),
             findings=_findings(report, offences, thumbnail_of),
             sheet=_sheet(survey, report["classes"], thumbnail_of),
             legend=[(name, class_colour(index)) for index, name in enumerate(report["classes"][:_LEGEND])],
@@ -115,14 +117,14 @@ def _charts(report: Mapping[str, Any]) -> list[Chart]:
     ]
 
 
-def _pairs(report: Mapping[str, Any], thumbnail_of: ThumbnailOf) -> dict[str, Any]:
-    """Exact pairs come first, then the nearest."""
-    found = sorted(report["leakage"]["pairs"], key=lambda pair: (pair["distance"], pair["first"], pair["second"]))
-    pictured = [
-        pair | {"drawings": [draw_offences([], thumbnail_of(pair[side])) for side in ("first", "second")]}
-        for pair in found[:_PAIRS]
+def _pairs(found: Sequence[Mapping[str, Any]], pictured: int, thumbnail_of: ThumbnailOf) -> dict[str, Any]:
+    """The first of ``found``, in the audit's order (exact, then nearest first), with their pictures."""
+    shown = [
+        {**pair, "drawings": [draw_offences([], thumbnail_of(pair[side])) for side in ("first", "second")]}
+        for pair in found[:pictured]
     ]
-    return {"pictured": pictured, "more": found[_PAIRS:_PAIRS_LISTED], "untold": max(len(found) - _PAIRS_LISTED, 0)}
+    more = found[pictured:_PAIRS_LISTED]
+    return {"pictured": shown, "more": more, "untold": len(found) - len(shown) - len(more)}
 
 
 def _findings(report: Mapping[str, Any], offences: Iterable[Offence], thumbnail_of: ThumbnailOf) -> list[Finding]:

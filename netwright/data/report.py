@@ -4,17 +4,17 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netwright.artifacts.dataset_report import check_dataset_report
 from netwright.artifacts.whole_file import whole_file
+from netwright.data.audit import DuplicatePair
 from netwright.data.examined import Offence
 from netwright.data.survey import Survey
 
-if TYPE_CHECKING:
-    from netwright.data.audit import DuplicatePair
+_REPEATS = 200  # duplicates inside a split that are listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class About:
     ``rules`` maps every rule to its action in force and its meaning, in the order to show them. ``mapping`` has
     (class in the source, class here or None where dropped, boxes) for every source class. ``split_origin`` says in a
     line where the splits come from, ``group_origin`` what was held together ("" for nothing); ``duplicates`` are
-    pictures that lie in two splits, ``leakage`` (warn, fail) what was to be done about them.
+    the audit's pairs, ``leakage`` (warn, fail) what was to be done about those that lie across splits.
     """
 
     name: str
@@ -37,7 +37,7 @@ class About:
     group_origin: str = ""
     leakage: str = "warn"
     mapping: Sequence[tuple[str, str | None, int]] = ()
-    duplicates: "Sequence[DuplicatePair]" = ()
+    duplicates: Sequence[DuplicatePair] = ()
 
 
 def make_report(about: About, survey: Survey, offences: Iterable[Offence]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def make_report(about: About, survey: Survey, offences: Iterable[Offence]) -> di
         **survey.facts,
         "split_origin": about.split_origin,
         "group_origin": about.group_origin,
-        "leakage": _leakage(about),
+        **_duplicates(about),
         "boxes_dropped": sum(count for (_, action, box), count in found.items() if box and action == "drop"),
         "boxes_clipped": sum(count for (_, action, box), count in found.items() if box and action == "clip"),
         "rules": _rules(about, found),
@@ -75,20 +75,19 @@ def _rules(about: About, found: Mapping[tuple[str, str, bool], int]) -> dict[str
     return {rule: {"count": counts[rule], "action": rules[rule][0], "meaning": rules[rule][1]} for rule in order}
 
 
-def _leakage(about: About) -> dict[str, Any]:
-    kinds = Counter(pair.kind for pair in about.duplicates)
-    pairs = [
-        {
-            "kind": pair.kind,
-            "first": pair.first,
-            "first_split": pair.first_split,
-            "second": pair.second,
-            "second_split": pair.second_split,
-            "distance": pair.distance,
-        }
-        for pair in about.duplicates
-    ]
-    return {"action": about.leakage, "exact": kinds["exact"], "near": kinds["near"], "pairs": pairs}
+def _duplicates(about: About) -> dict[str, dict[str, Any]]:
+    """Pairs across splits are all listed; of those inside a split, which do less harm, the first."""
+    leaks = [pair for pair in about.duplicates if pair.leaks]
+    repeats = [pair for pair in about.duplicates if not pair.leaks]
+    return {
+        "leakage": {"action": about.leakage, **_counted(leaks), "pairs": [asdict(pair) for pair in leaks]},
+        "repeats": {**_counted(repeats), "pairs": [asdict(pair) for pair in repeats[:_REPEATS]]},
+    }
+
+
+def _counted(pairs: Sequence[DuplicatePair]) -> dict[str, int]:
+    kinds = Counter(pair.kind for pair in pairs)
+    return {"exact": kinds["exact"], "near": kinds["near"]}
 
 
 def write_report(path: Path, report: Mapping[str, Any], offences: Iterable[Offence]) -> None:
