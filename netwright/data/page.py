@@ -1,7 +1,6 @@
 """``index.html`` of a converted dataset: one self-contained page with counts, charts and pictures with their boxes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -9,41 +8,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from netwright.data.examined import Offence
-from netwright.data.page_boxes import Drawing, class_colour, corners_text, draw_labels, draw_offences
+from netwright.data.page_boxes import class_colour, draw_labels, draw_offences
 from netwright.data.page_charts import Chart, lay_out, lay_out_heat
-from netwright.data.page_findings import PICTURED, gather_offenders
+from netwright.data.page_findings import ThumbnailOf, lay_out_findings
 from netwright.data.survey import Survey
-from netwright.data.thumbnails import BROKEN, Thumbnail, make_thumbnail
+from netwright.data.thumbnails import Thumbnail, make_thumbnail
 from netwright.types import SPLITS
 
 _CLASSES = 200  # rows of the class tables
 _LEAKS, _REPEATS = 16, 4  # pairs of duplicates shown with their pictures: across splits, inside a split
 _PAIRS_LISTED = 200  # of each, told of in all
 _LEGEND = 40
-
-ThumbnailOf = Callable[[str], Thumbnail]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OffendingPicture:
-    """A picture that offends: ``drawing`` is None where it is only told of."""
-
-    name: str
-    drawing: Drawing | None
-    lines: list[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What one rule found; ``more`` pictures are told of without being shown, ``untold`` offences not at all."""
-
-    rule: str
-    action: str
-    meaning: str
-    count: int
-    pictured: list[OffendingPicture]
-    more: list[OffendingPicture]
-    untold: int
 
 
 def make_page(
@@ -70,7 +45,7 @@ def make_page(
             heat=lay_out_heat(report["heat_map"]),
             leaks=_pairs(report["leakage"]["pairs"], _LEAKS, thumbnail_of),
             repeats=_pairs(report["repeats"]["pairs"], _REPEATS, thumbnail_of),
-            findings=_findings(report, offences, thumbnail_of),
+            findings=lay_out_findings(report["rules"], offences, thumbnail_of),
             sheet=_sheet(survey, report["classes"], thumbnail_of),
             legend=[(name, class_colour(index)) for index, name in enumerate(report["classes"][:_LEGEND])],
             splits=SPLITS,
@@ -125,51 +100,6 @@ def _pairs(found: Sequence[Mapping[str, Any]], pictured: int, thumbnail_of: Thum
     ]
     more = found[pictured:_PAIRS_LISTED]
     return {"pictured": shown, "more": more, "untold": len(found) - len(shown) - len(more)}
-
-
-def _findings(report: Mapping[str, Any], offences: Iterable[Offence], thumbnail_of: ThumbnailOf) -> list[Finding]:
-    found = gather_offenders(offences)
-    return [
-        _finding(rule, facts, found[rule].count, found[rule].shown(), _broken if rule == "unreadable" else thumbnail_of)
-        for rule, facts in report["rules"].items()
-        if rule in found
-    ]
-
-
-def _broken(_name: str) -> Thumbnail:
-    """Of a picture that the checks refused: it may be made to take hours and all memory, so it is not tried again."""
-    return BROKEN
-
-
-def _finding(
-    rule: str,
-    facts: Mapping[str, Any],
-    count: int,
-    shown: Sequence[tuple[str, list[Offence]]],
-    thumbnail_of: ThumbnailOf,
-) -> Finding:
-    pictures = [
-        OffendingPicture(
-            name=name,
-            drawing=draw_offences(offences, thumbnail_of(name)) if place < PICTURED else None,
-            lines=[_line(offence) for offence in offences],
-        )
-        for place, (name, offences) in enumerate(shown)
-    ]
-    return Finding(
-        rule=rule,
-        action=facts["action"],
-        meaning=facts["meaning"],
-        count=count,
-        pictured=pictures[:PICTURED],
-        more=pictures[PICTURED:],
-        untold=count - sum(len(picture.lines) for picture in pictures),
-    )
-
-
-def _line(offence: Offence) -> str:
-    what = " ".join(part for part in (offence.label or "", corners_text(offence.box)) if part)
-    return f"{what}: {offence.reason}" if what else offence.reason
 
 
 def _sheet(survey: Survey, classes: Sequence[str], thumbnail_of: ThumbnailOf) -> list[dict[str, Any]]:

@@ -1,13 +1,55 @@
-"""For each rule some of its offenders, chosen by name and bounded in number, to be shown with their pictures."""
+"""For each rule some of its offenders, chosen by name and bounded in number, shown with their pictures."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from netwright.data.examined import Offence
+from netwright.data.page_boxes import Drawing, corners_text, draw_offences
 from netwright.data.sampling import place_of
+from netwright.data.thumbnails import BROKEN, Thumbnail
 
 PICTURED = 8  # pictures shown of each rule
 LISTED = 60  # pictures told of in all, of each rule
 _OF_ONE_PICTURE = 12  # offences
+
+ThumbnailOf = Callable[[str], Thumbnail]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffendingPicture:
+    """A picture that offends: ``drawing`` is None where it is only told of."""
+
+    name: str
+    drawing: Drawing | None
+    lines: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What one rule found; ``more`` pictures are told of without being shown, ``untold`` offences not at all."""
+
+    rule: str
+    action: str
+    meaning: str
+    count: int
+    pictured: list[OffendingPicture]
+    more: list[OffendingPicture]
+    untold: int
+
+
+def lay_out_findings(
+    rules: Mapping[str, Mapping[str, Any]], offences: Iterable[Offence], thumbnail_of: ThumbnailOf
+) -> list[Finding]:
+    """One pass over ``offences``; the rules that found something, in the order of the report's ``rules``."""
+    found: dict[str, Offenders] = {}
+    for offence in offences:
+        found.setdefault(offence.rule, Offenders()).add(offence)
+    return [
+        _finding(rule, facts, found[rule], _broken if rule == "unreadable" else thumbnail_of)
+        for rule, facts in rules.items()
+        if rule in found
+    ]
 
 
 class Offenders:
@@ -47,12 +89,34 @@ class Offenders:
         return [(name, sorted(self._pictures[name], key=_order)) for name in order]
 
 
-def gather_offenders(offences: Iterable[Offence]) -> dict[str, Offenders]:
-    """One pass over ``offences``: rule to offenders."""
-    found: dict[str, Offenders] = {}
-    for offence in offences:
-        found.setdefault(offence.rule, Offenders()).add(offence)
-    return found
+def _broken(_name: str) -> Thumbnail:
+    """Of a picture that the checks refused: it may be made to take hours and all memory, so it is not tried again."""
+    return BROKEN
+
+
+def _finding(rule: str, facts: Mapping[str, Any], offenders: Offenders, thumbnail_of: ThumbnailOf) -> Finding:
+    pictures = [
+        OffendingPicture(
+            name=name,
+            drawing=draw_offences(offences, thumbnail_of(name)) if place < PICTURED else None,
+            lines=[_line(offence) for offence in offences],
+        )
+        for place, (name, offences) in enumerate(offenders.shown())
+    ]
+    return Finding(
+        rule=rule,
+        action=facts["action"],
+        meaning=facts["meaning"],
+        count=offenders.count,
+        pictured=pictures[:PICTURED],
+        more=pictures[PICTURED:],
+        untold=offenders.count - sum(len(picture.lines) for picture in pictures),
+    )
+
+
+def _line(offence: Offence) -> str:
+    what = " ".join(part for part in (offence.label or "", corners_text(offence.box)) if part)
+    return f"{what}: {offence.reason}" if what else offence.reason
 
 
 def _order(offence: Offence) -> tuple[str, str, str]:
