@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.data.balance import Division
+from netwright.data.balance import Balance
 from netwright.errors import UserError
 
 Key = tuple[str, str]  # ("group", its name) or, of a picture that stands alone, ("name", its name)
@@ -43,9 +43,9 @@ def divide(pictures: Sequence[Countable], *, shares: Mapping[str, float], seed: 
     weights = _weights(pictures, groups, len(numbers))
     places = np.array([_place(key, seed) for key in numbers])
     order = _order(weights, places)
-    division = Division(weights[order], tuple(shares.values()), _hashed(places[order], shares))
+    balance = Balance(weights[order], tuple(shares.values()), _hashed(places[order], shares))
     splits = tuple(shares)
-    found = dict(zip(order.tolist(), (splits[place] for place in division.settle()), strict=True))
+    found = dict(zip(order.tolist(), (splits[place] for place in balance.settle()), strict=True))
     return {picture.name: found[group] for picture, group in sorted(zip(pictures, groups, strict=True), key=_name)}
 
 
