@@ -39,7 +39,8 @@ class Comparison:
         self.device, self.init = device, project / "models/init"
         spec = load_network(self.init).architecture.input
         self.pictures: dict[str, PictureSet] = {
-            split: load_pictures(project / "data/converted", split, spec) for split in ("train", "val", "test")
+            split: load_pictures(project / "data/converted", split, spec, scratch=project / ".netwright")
+            for split in ("train", "val", "test")
         }
 
     def score(self, network: Detector, split: str) -> Accuracy:
@@ -78,7 +79,7 @@ class Comparison:
         self.train(network, self.recipe(seed, **prune["recover"]), self.score(network, "val"))
         found["pruned"] = self.score(network, "test")
         quantized = QuantizedDetector(fold_batch_norms(network.cpu())).to(self.device)
-        pixels = torch.from_numpy(self.pictures["train"].pixels[: qat["calibration_images"]])
+        pixels = torch.tensor(self.pictures["train"].pixels[: qat["calibration_images"]])
         calibrate(quantized, (part.float() for part in pixels.split(16)), qat["calibration"])
         tuning = self.recipe(seed, epochs=qat["epochs"], learning_rate=qat["learning_rate"])
         self.train(quantized, tuning, self.score(quantized, "val"))

@@ -33,6 +33,7 @@ def run(
     engines: Path,
     scratch: Path,
     device: str,
+    workers: int = 0,
 ) -> dict[str, Any]:
     """Measure, write everything below ``target`` and return the report. ``models`` maps names to model folders."""
     from netwright.artifacts.bundle import read_bundle
@@ -46,7 +47,9 @@ def run(
 
     bundle = read_bundle(exports)
     _check_rows(benchmark, bundle)
-    splits = {split: load_pictures(data, split, bundle.input) for split in ("val", "test")}
+    splits = {
+        split: load_pictures(data, split, bundle.input, scratch=scratch, workers=workers) for split in ("val", "test")
+    }
     conditions = Conditions(threads=benchmark.threads, device=device, batch=benchmark.batch)
     rows = open_rows(
         bundle,
@@ -190,6 +193,7 @@ def main(settings: Settings, host: Host) -> None:
         engines=Path("engines"),
         scratch=host.scratch,
         device=host.device,
+        workers=host.workers,
     )
 
 

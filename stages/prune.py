@@ -18,6 +18,7 @@ def run(
     target: Path,
     device: str,
     scratch: Path,
+    workers: int = 0,
 ) -> None:
     """Remove channels of the network of ``source``, fine-tune on ``data`` and write the best on val to ``target``."""
     import torch
@@ -46,8 +47,8 @@ def run(
         f"{report.after.parameters / report.before.parameters:.1%} of the parameters are kept",
         flush=True,
     )
-    pictures = load_pictures(data, "train", network.architecture.input)
-    val = load_pictures(data, "val", network.architecture.input)
+    pictures = load_pictures(data, "train", network.architecture.input, scratch=scratch, workers=workers)
+    val = load_pictures(data, "val", network.architecture.input, scratch=scratch, workers=workers)
     before = score_network(network, val, nms, batch_size=train.batch_size, device=device)
     result = fit(
         network,
@@ -86,6 +87,7 @@ def main(settings: Settings, host: Host) -> None:
         target=paths.PRUNED,
         device=host.device,
         scratch=host.scratch,
+        workers=host.workers,
     )
 
 

@@ -18,6 +18,7 @@ def run(
     target: Path,
     device: str,
     scratch: Path,
+    workers: int = 0,
 ) -> None:
     """Fold, calibrate and fine-tune the network of ``source``; write the best on val to ``target``.
 
@@ -39,9 +40,9 @@ def run(
 
     torch.set_num_threads(train.threads)
     network = QuantizedDetector(fold_batch_norms(load_network(source))).to(device)
-    pictures = load_pictures(data, "train", network.architecture.input)
-    val = load_pictures(data, "val", network.architecture.input)
-    pixels = torch.from_numpy(pictures.pixels[: qat.calibration_images])
+    pictures = load_pictures(data, "train", network.architecture.input, scratch=scratch, workers=workers)
+    val = load_pictures(data, "val", network.architecture.input, scratch=scratch, workers=workers)
+    pixels = torch.tensor(pictures.pixels[: qat.calibration_images])
     batches = (pixels[at : at + train.batch_size].float() for at in range(0, len(pixels), train.batch_size))
     calibrate(network, batches, qat.calibration)
     before = score_network(network, val, nms, batch_size=train.batch_size, device=device)
@@ -89,6 +90,7 @@ def main(settings: Settings, host: Host) -> None:
         target=paths.QUANTIZED,
         device=host.device,
         scratch=host.scratch,
+        workers=host.workers,
     )
 
 

@@ -8,7 +8,17 @@ from stages._entry import Host, stage
 from stages.settings import Settings, Train
 
 
-def run(train: Train, nms: NmsPolicy, *, data: Path, source: Path, target: Path, device: str, scratch: Path) -> None:
+def run(
+    train: Train,
+    nms: NmsPolicy,
+    *,
+    data: Path,
+    source: Path,
+    target: Path,
+    device: str,
+    scratch: Path,
+    workers: int = 0,
+) -> None:
     """Train the network of ``source`` on ``data``'s train split and write the best on val to ``target``."""
     from netwright.artifacts.model import load_model_files, save_model_files
     from netwright.data.pictures import load_pictures
@@ -21,8 +31,8 @@ def run(train: Train, nms: NmsPolicy, *, data: Path, source: Path, target: Path,
     architecture, tensors = load_model_files(source)
     network = build_network(architecture)
     network.load_state_dict(tensors)
-    pictures = load_pictures(data, "train", architecture.input)
-    val = load_pictures(data, "val", architecture.input)
+    pictures = load_pictures(data, "train", architecture.input, scratch=scratch, workers=workers)
+    val = load_pictures(data, "val", architecture.input, scratch=scratch, workers=workers)
     print(
         f"train: {len(pictures)} pictures, {len(val)} for validation, {architecture.backbone} on {device}", flush=True
     )
@@ -58,6 +68,7 @@ def main(settings: Settings, host: Host) -> None:
         target=paths.TRAINED,
         device=host.device,
         scratch=host.scratch,
+        workers=host.workers,
     )
 
 

@@ -77,11 +77,14 @@ def read_manifest(folder: Path) -> Manifest:
         raise UserError(f"{folder / MANIFEST} is damaged ({error}): delete {folder} and run dvc repro") from None
 
 
-def read_records(folder: Path, split: str) -> Iterator[Record]:
-    """Yield the records of ``split`` in shard and name order. Raises UserError for a missing or damaged shard."""
+def read_records(folder: Path, split: str, *, images: bool = True) -> Iterator[Record]:
+    """Yield the records of ``split`` in shard and name order; without ``images`` their ``image`` is empty.
+
+    Raises UserError for a missing or damaged shard.
+    """
     for shard in read_manifest(folder).shards:
         if shard.split == split:
-            yield from read_shard(folder / shard.file, split)
+            yield from read_shard(folder / shard.file, split, images=images)
 
 
 def shard_of(name: str, shards: int) -> int:

@@ -88,11 +88,15 @@ def write_shard(path: Path, split: str, rows: Iterable[Record]) -> Shard:
     return Shard(file=path.name, split=split, images=images, boxes=boxes, sha256=sha256_of(path))
 
 
-def read_shard(path: Path, split: str) -> Iterator[Record]:
-    """Yield the records of the file. Raises UserError where it is missing or damaged."""
+def read_shard(path: Path, split: str, *, images: bool = True) -> Iterator[Record]:
+    """Yield the records of the file. Raises UserError where it is missing or damaged.
+
+    Without ``images`` the encoded pictures, nearly all of the file, are not read: ``image`` is empty.
+    """
+    columns = [name for name in _SCHEMA.names if images or name != "image"]
     try:
         with pq.ParquetFile(path) as shard:
-            for batch in shard.iter_batches(batch_size=_ROWS):
+            for batch in shard.iter_batches(batch_size=_ROWS, columns=columns):
                 for row in batch.to_pylist():
                     yield _record(row, split)
     except FileNotFoundError:
@@ -132,7 +136,7 @@ def _record(row: dict[str, Any], split: str) -> Record:
     return Record(
         name=row["name"],
         split=split,
-        image=row["image"],
+        image=row.get("image", b""),
         width=row["width"],
         height=row["height"],
         boxes=np.asarray(row["boxes"], dtype=np.float32).reshape(-1, 4),

@@ -96,5 +96,5 @@ def _pixels_of(picture: Image.Image) -> NDArray[np.uint8]:
         memory = pa.array(picture)
     except ValueError:  # a picture of many megabytes is kept in several pieces
         return np.asarray(picture)
-    values = memory.values.to_numpy(zero_copy_only=True)
+    values: NDArray[np.uint8] = memory.values.to_numpy(zero_copy_only=True)
     return values.reshape(picture.height, picture.width, 4)[..., :3]  # Pillow keeps a fourth byte unused

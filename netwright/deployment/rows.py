@@ -106,7 +106,7 @@ def score_rows(rows: Sequence[Row], splits: Mapping[str, PictureSet], policy: Nm
 
 def time_rows(rows: Sequence[Row], pictures: PictureSet, *, batch: int, warmup: int, rounds: int) -> None:
     """Latency of one batch for every row that is still in, in turns. The caller holds the timing lock."""
-    pixels = np.resize(pictures.pixels, (batch, *pictures.pixels.shape[1:])).astype(np.float32)
+    pixels = np.resize(pictures.pixels[:batch], (batch, *pictures.pixels.shape[1:])).astype(np.float32)
     calls = {row.name: _call(row.runtime, pixels) for row in rows if row.runtime is not None}
     samples = measure(calls, warmup=warmup, rounds=rounds, seconds_per_row=SECONDS_PER_ROW)
     for row in rows:

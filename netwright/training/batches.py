@@ -1,8 +1,12 @@
-"""Batches of pictures and padded truth, shuffled and augmented."""
+"""Batches of pictures and padded truth, shuffled and augmented.
 
-from collections.abc import Iterator
+Pixels travel as uint8 and become float on the device. Where all of them take at most ``RESIDENT_SHARE`` of the GPU's
+free memory they travel once and stay there; otherwise a thread gets the next batch ready while this one is used.
+"""
 
-import numpy as np
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from torch import Tensor
 
@@ -10,6 +14,9 @@ from netwright.data.augment import augment
 from netwright.data.pictures import PictureSet
 from netwright.models.assign import Truth
 from netwright.types import AugmentPolicy
+
+RESIDENT_SHARE = 0.25  # of the GPU's free memory: the network, its gradients and its activations need the rest
+_PIECE = 256  # pictures that are sent at once
 
 
 def padded_truth(pictures: PictureSet, indices: list[int]) -> Truth:
@@ -26,19 +33,72 @@ def padded_truth(pictures: PictureSet, indices: list[int]) -> Truth:
     return Truth(boxes, labels, valid)
 
 
-def training_batches(
-    pictures: PictureSet, *, batch_size: int, policy: AugmentPolicy, generator: torch.Generator, device: str
-) -> Iterator[tuple[Tensor, Truth]]:
-    """One epoch of pixels (B, 3, H, W) float 0..255 and truth, on ``device``.
+def fits_on_device(pictures: PictureSet, device: str) -> bool:
+    """Whether all pixels may live on ``device``. Not on the CPU: there the mapped file already is in its memory."""
+    if torch.device(device).type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(torch.device(device))
+    return pictures.pixels.nbytes <= RESIDENT_SHARE * free
 
-    Every picture comes once; the last batch may be smaller.
-    """
-    order = torch.randperm(len(pictures), generator=generator).tolist()
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
-        pixels = torch.from_numpy(np.ascontiguousarray(pictures.pixels[indices])).to(device).float()
-        truth = padded_truth(pictures, indices)
-        pixels, boxes, valid, labels = augment(
-            pixels, truth.boxes.to(device), truth.valid.to(device), truth.labels.to(device), policy, generator
-        )
-        yield pixels, Truth(boxes, labels, valid)
+
+class Feed:
+    """The batches of any number of epochs of ``pictures`` on ``device``; ``resident`` pixels live there whole."""
+
+    def __init__(self, pictures: PictureSet, device: str, *, resident: bool) -> None:
+        self._pictures, self._device = pictures, torch.device(device)
+        self._pixels = self._sent() if resident else None
+
+    def epoch(
+        self, *, batch_size: int, policy: AugmentPolicy, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Truth]]:
+        """One epoch of pixels (B, 3, H, W) float 0..255 and truth, on the device.
+
+        Every picture comes once; the last batch may be smaller. ``generator`` lives on the CPU: the same seed gives
+        the same batches wherever the pixels live.
+        """
+        order = torch.randperm(len(self._pictures), generator=generator).tolist()
+        starts = range(0, len(order), batch_size)
+        for pixels, truth in self._prepared([order[start : start + batch_size] for start in starts]):
+            moved = Truth(
+                *(part.to(self._device, non_blocking=True) for part in (truth.boxes, truth.labels, truth.valid))
+            )
+            changed, boxes, valid, labels = augment(
+                pixels.to(self._device, non_blocking=True).float(),
+                moved.boxes,
+                moved.valid,
+                moved.labels,
+                policy,
+                generator,
+            )
+            yield changed, Truth(boxes, labels, valid)
+
+    def _prepared(self, batches: Iterable[list[int]]) -> Iterator[tuple[Tensor, Truth]]:
+        """Pixels uint8 and truth of each batch, one batch ahead of who asks."""
+        with ThreadPoolExecutor(1) as thread:
+            ahead = None
+            for indices in batches:
+                following = thread.submit(self._gather, indices)
+                if ahead is not None:
+                    yield ahead.result()
+                ahead = following
+            if ahead is not None:
+                yield ahead.result()
+
+    def _gather(self, indices: list[int]) -> tuple[Tensor, Truth]:
+        truth = padded_truth(self._pictures, indices)
+        if self._pixels is not None:
+            return self._pixels[torch.tensor(indices, device=self._device)], truth
+        pixels = self._host(len(indices))
+        self._pictures.pixels.take(indices, axis=0, out=pixels.numpy(), mode="clip")
+        return pixels, truth
+
+    def _host(self, count: int) -> Tensor:
+        """Room for ``count`` pictures that the device can fetch by itself."""
+        shape = (count, *self._pictures.pixels.shape[1:])
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+
+    def _sent(self) -> Tensor:
+        pixels = torch.empty(self._pictures.pixels.shape, dtype=torch.uint8, device=self._device)
+        for start in range(0, len(pixels), _PIECE):
+            pixels[start : start + _PIECE] = torch.tensor(self._pictures.pixels[start : start + _PIECE])
+        return pixels

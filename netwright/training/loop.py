@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -14,13 +14,14 @@ from netwright.evaluation.coco import Accuracy
 from netwright.models.assign import Truth
 from netwright.models.detector import Detector
 from netwright.models.losses import DetectionLoss, detection_loss
-from netwright.training.batches import training_batches
-from netwright.training.ema import MovingAverage
-from netwright.training.optim import build_optimizer, build_schedule
+from netwright.training.batches import Feed, fits_on_device
+from netwright.training.checkpoints import Checkpoints
 from netwright.training.recipe import EpochMetrics, FitResult, Recipe
+from netwright.training.state import TrainingState
 
 Score = Callable[[nn.Module], Accuracy]
 OnEpoch = Callable[[EpochMetrics], None]
+OnResume = Callable[[tuple[EpochMetrics, ...]], None]
 
 
 def fit(
@@ -32,81 +33,89 @@ def fit(
     score: Score,
     on_epoch: OnEpoch,
     start: Accuracy | None = None,
+    checkpoints: Checkpoints | None = None,
+    on_resume: OnResume | None = None,
 ) -> FitResult:
     """Train ``network`` in place; it ends holding the averaged weights of the epoch with the best val mAP50-95.
 
     ``start`` is the accuracy that the network comes with: its weights are kept unless an epoch beats it.
+    With ``checkpoints``, each epoch's state is saved there, and a training that was cut off goes on after its last
+    one with the very weights of an unbroken run; ``on_resume`` is told the epochs that need no repeating. The caller
+    clears them once the result is safe.
     Raises UserError when the loss is no longer finite, naming the step.
     """
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     network.to(torch.device(device)).to(memory_format=torch.channels_last)
-    average = MovingAverage(network, recipe.ema_decay)
-    best, best_epoch, best_tensors = (start.map50_95 if start else -1.0), 0, average.copy()
-    history: list[EpochMetrics] = []
-    for metrics in _epochs(network, pictures, average, recipe, device):
-        line = metrics
-        if _is_scored(metrics.epoch, recipe):
-            trained, tensors = _tensors(network), average.copy()
-            network.load_state_dict(tensors)
-            accuracy = score(network)
-            network.load_state_dict(trained)
-            line = replace(metrics, map50_95=accuracy.map50_95, map50=accuracy.map50)
-            if accuracy.map50_95 > best:
-                best, best_epoch, best_tensors = accuracy.map50_95, metrics.epoch, tensors
-        history.append(line)
-        on_epoch(line)
-        if recipe.patience and line.map50_95 is not None and metrics.epoch - best_epoch >= recipe.patience:
-            break
-    network.load_state_dict(best_tensors)
-    network.eval()
-    return FitResult(history=tuple(history), best_epoch=best_epoch)
-
-
-def _is_scored(epoch: int, recipe: Recipe) -> bool:
-    return epoch % recipe.validate_every == 0 or epoch == recipe.epochs
-
-
-def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-def _epochs(
-    network: Detector, pictures: PictureSet, average: MovingAverage, recipe: Recipe, device: str
-) -> Iterator[EpochMetrics]:
-    """Train an epoch at a time; what is yielded has no accuracy yet."""
-    generator = torch.Generator().manual_seed(recipe.seed)
     steps = math.ceil(len(pictures) / recipe.batch_size)
-    optimizer = build_optimizer(network, learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    warmup = min(round(steps * recipe.warmup_epochs), steps * recipe.epochs // 4)  # a short run must have a decay too
-    schedule = build_schedule(optimizer, steps=steps * recipe.epochs, warmup_steps=warmup)
-    for epoch in range(1, recipe.epochs + 1):
-        began, rate = time.perf_counter(), float(schedule.get_last_lr()[0])
-        network.train()
-        sums = torch.zeros(4)
-        batches = training_batches(
-            pictures, batch_size=recipe.batch_size, policy=recipe.augment, generator=generator, device=device
-        )
-        for number, (pixels, truth) in enumerate(batches, start=1):
-            loss = _loss(network, pixels, truth, recipe)
-            if not torch.isfinite(loss.total):
-                raise UserError(
-                    f"the loss became {loss.total.item()} at step {number} of epoch {epoch}: "
-                    f"lower the learning rate (now {recipe.learning_rate}) or set precision to fp32"
-                )
-            _step(network, loss, optimizer, recipe)
-            schedule.step()
-            average.update(network)
-            sums += torch.stack((loss.total.detach(), loss.objects, loss.classes, loss.boxes)).cpu()
-        total, objects, classes, boxes = (sums / steps).tolist()
-        yield EpochMetrics(
-            epoch=epoch,
-            loss=total,
-            loss_object=objects,
-            loss_class=classes,
-            loss_box=boxes,
-            learning_rate=rate,
-            seconds=time.perf_counter() - began,
+    state = TrainingState(network, recipe, steps=steps, best=start.map50_95 if start else -1.0)
+    if checkpoints and (found := checkpoints.newest()):
+        state.restore(found)
+        if on_resume:
+            on_resume(tuple(state.history))
+    feed = Feed(pictures, device, resident=fits_on_device(pictures, device))
+    while len(state.history) < recipe.epochs and not _out_of_patience(state, recipe):
+        line = _score_epoch(state, _train_epoch(state, network, feed, recipe), recipe, score)
+        state.history.append(line)
+        if checkpoints:
+            checkpoints.save(line.epoch, state.snapshot())
+        on_epoch(line)
+    network.load_state_dict(state.best_tensors)
+    network.eval()
+    return FitResult(history=tuple(state.history), best_epoch=state.best_epoch)
+
+
+def _out_of_patience(state: TrainingState, recipe: Recipe) -> bool:
+    """Only an epoch that was scored can tell."""
+    if not recipe.patience or not state.history or state.history[-1].map50_95 is None:
+        return False
+    return state.history[-1].epoch - state.best_epoch >= recipe.patience
+
+
+def _score_epoch(state: TrainingState, line: EpochMetrics, recipe: Recipe, score: Score) -> EpochMetrics:
+    """Score the averaged weights where it is the epoch's turn, and keep them where they are the best."""
+    if line.epoch % recipe.validate_every and line.epoch != recipe.epochs:
+        return line
+    trained = {name: tensor.clone() for name, tensor in state.network.state_dict().items()}
+    tensors = state.average.copy()
+    state.network.load_state_dict(tensors)
+    accuracy = score(state.network)
+    state.network.load_state_dict(trained)
+    if accuracy.map50_95 > state.best:
+        state.best, state.best_epoch, state.best_tensors = accuracy.map50_95, line.epoch, tensors
+    return replace(line, map50_95=accuracy.map50_95, map50=accuracy.map50)
+
+
+def _train_epoch(state: TrainingState, network: Detector, feed: Feed, recipe: Recipe) -> EpochMetrics:
+    """One pass over all pictures; what is returned has no accuracy yet."""
+    began, rate, epoch = time.perf_counter(), float(state.schedule.get_last_lr()[0]), len(state.history) + 1
+    network.train()
+    sums, count = torch.zeros(4), 0
+    batches = feed.epoch(batch_size=recipe.batch_size, policy=recipe.augment, generator=state.generator)
+    for count, (pixels, truth) in enumerate(batches, start=1):
+        loss = _loss(network, pixels, truth, recipe)
+        _refuse_infinite(loss, count, epoch, recipe)
+        _step(network, loss, state.optimizer, recipe)
+        state.schedule.step()
+        state.average.update(network)
+        sums += torch.stack((loss.total.detach(), loss.objects, loss.classes, loss.boxes)).cpu()
+    total, objects, classes, boxes = (sums / count).tolist()
+    return EpochMetrics(
+        epoch=epoch,
+        loss=total,
+        loss_object=objects,
+        loss_class=classes,
+        loss_box=boxes,
+        learning_rate=rate,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _refuse_infinite(loss: DetectionLoss, step: int, epoch: int, recipe: Recipe) -> None:
+    if not torch.isfinite(loss.total):
+        raise UserError(
+            f"the loss became {loss.total.item()} at step {step} of epoch {epoch}: "
+            f"lower the learning rate (now {recipe.learning_rate}) or set precision to fp32"
         )
 
 

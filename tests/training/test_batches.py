@@ -1,0 +1,90 @@
+"""Batches: every picture once, the same ones wherever the pixels live, from a file that is only mapped."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from netwright.data.pictures import PictureSet
+from netwright.data.preprocess import fit_geometry
+from netwright.training import batches
+from netwright.training.batches import Feed, fits_on_device
+from netwright.types import AugmentPolicy, InputSpec
+
+STILL = AugmentPolicy(flip=0, scale=(1, 1), translate=0, brightness=0, contrast=0, saturation=0, mosaic=0)
+COUNT = 7
+
+
+def _pictures(folder: Path | None = None) -> PictureSet:
+    """Picture i is filled with 30 i and has i % 3 boxes."""
+    pixels = np.repeat(np.arange(COUNT, dtype=np.uint8) * 30, 3 * 8 * 12).reshape(COUNT, 3, 8, 12)
+    if folder:
+        pixels.tofile(folder / "pixels")
+        pixels = np.memmap(folder / "pixels", np.uint8, "r", shape=pixels.shape)
+    return PictureSet(
+        names=tuple("abcdefg"),
+        pixels=pixels,
+        geometries=(fit_geometry(12, 8, InputSpec(height=8, width=12)),) * COUNT,
+        boxes=tuple(np.full((index % 3, 4), [1, 1, 7, 7], np.float32) for index in range(COUNT)),
+        labels=tuple(np.full(index % 3, index) for index in range(COUNT)),
+        classes=tuple("abcdefg"),
+    )
+
+
+def _epoch(feed: Feed, policy: AugmentPolicy, seed: int = 0) -> list[tuple[torch.Tensor, ...]]:
+    generator = torch.Generator().manual_seed(seed)
+    drawn = feed.epoch(batch_size=3, policy=policy, generator=generator)
+    return [(pixels, truth.boxes, truth.labels, truth.valid) for pixels, truth in drawn]
+
+
+def test_every_picture_comes_once_with_its_own_truth(tmp_path: Path) -> None:
+    found = _epoch(Feed(_pictures(tmp_path), "cpu", resident=False), STILL)
+    assert [len(pixels) for pixels, *_ in found] == [3, 3, 1]
+    seen = []
+    for pixels, boxes, labels, valid in found:
+        assert pixels.dtype == torch.float32
+        for row in range(len(pixels)):
+            index = round(pixels[row, 0, 4, 6].item() / 30)
+            seen.append(index)
+            assert int(valid[row].sum()) == index % 3
+            assert (labels[row][valid[row]] == index).all()
+            assert (boxes[row][valid[row]] == torch.tensor([1.0, 1, 7, 7])).all()
+    assert sorted(seen) == list(range(COUNT))
+    assert seen != sorted(seen)
+
+
+@pytest.mark.parametrize("policy", [STILL, AugmentPolicy(mosaic=0.5)])
+def test_resident_and_mapped_pixels_give_the_same_batches(tmp_path: Path, policy: AugmentPolicy) -> None:
+    resident, mapped = Feed(_pictures(), "cpu", resident=True), Feed(_pictures(tmp_path), "cpu", resident=False)
+    for seed in (0, 1):
+        pairs = zip(_epoch(resident, policy, seed), _epoch(mapped, policy, seed), strict=True)
+        assert all(torch.equal(one, other) for first, second in pairs for one, other in zip(first, second, strict=True))
+
+
+def test_an_epoch_left_early_ends_and_the_next_begins_anew() -> None:
+    feed = Feed(_pictures(), "cpu", resident=False)
+    next(feed.epoch(batch_size=1, policy=STILL, generator=torch.Generator().manual_seed(0)))
+    assert len(_epoch(feed, STILL)) == 3
+
+
+def test_pixels_live_on_the_device_while_they_take_a_quarter_of_its_free_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pictures = _pictures()
+    assert not fits_on_device(pictures, "cpu")
+    for free, fits in ((4 * pictures.pixels.nbytes, True), (4 * pictures.pixels.nbytes - 1, False)):
+        monkeypatch.setattr(batches.torch.cuda, "mem_get_info", lambda _, free=free: (free, free))
+        assert fits_on_device(pictures, "cuda") is fits
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("resident", [True, False])
+def test_a_gpu_gets_the_same_pixels(tmp_path: Path, resident: bool) -> None:
+    expected = _epoch(Feed(_pictures(), "cpu", resident=False), STILL)
+    for _ in range(2):
+        found = _epoch(Feed(_pictures(tmp_path), "cuda", resident=resident), STILL)
+        for first, second in zip(expected, found, strict=True):
+            torch.testing.assert_close(first[0], second[0].cpu(), atol=1e-3, rtol=0)
+            assert torch.equal(first[2], second[2].cpu())
