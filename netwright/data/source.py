@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from netwright.data.formats import coco, digits, kitti, voc, yolo
-from netwright.data.formats.folders import subfolders
+from netwright.data.formats import coco, digits, egohands, kitti, voc, yolo
+from netwright.data.formats.folders import subfolders, visible_names
 from netwright.data.raw import RawDataset
 from netwright.errors import UserError
 
@@ -22,6 +22,7 @@ class _Format(NamedTuple):
 
 _FOLDERS = {
     "coco": _Format(coco.detect, coco.load, "a *.json with images, annotations and categories"),
+    "egohands": _Format(egohands.detect, egohands.load, f"{egohands.METADATA} beside {egohands.PICTURES}/"),
     "kitti": _Format(kitti.detect, kitti.load, kitti.LOOKED_FOR),
     "voc": _Format(voc.detect, voc.load, f"{voc.LABELS}/*.xml"),
     "yolo": _Format(yolo.detect, yolo.load, yolo.LOOKED_FOR),
@@ -52,7 +53,7 @@ def detect_format(source: Path) -> tuple[str, str, Path]:
     """Return the format of ``source``, why, and the folder where the dataset begins.
 
     A folder that holds nothing but one folder, as an unpacked archive often does, is entered. Raises UserError
-    where no format fits or more than one does.
+    where no format fits, or more than one does.
     """
     if _is_embedded(source):
         return "digits", "the source draws the embedded scenes", source
@@ -78,15 +79,14 @@ def _dataset_folder(source: Path, format_name: str) -> Path:
 
 
 def _nested(source: Path) -> list[Path]:
-    """``source``, and the folder inside it where it is alone there, and so on."""
+    """``source`` and, before it, the folder inside where nothing else is there, and so on: the innermost first."""
     if not source.is_dir():
         raise UserError(f"dataset.source is {source}, a file: a folder is expected, or a zip or tar archive of one")
     folders = [source]
-    while len(folders) < _DEEPEST:
-        inner = subfolders(folders[-1], border=source)
-        if len(inner) != 1:
+    while len(folders) < _DEEPEST and len(names := visible_names(folders[0])) == 1:
+        if not subfolders(folders[0], border=source):
             break
-        folders.append(folders[-1] / inner[0])
+        folders.insert(0, folders[0] / names[0])
     return folders
 
 

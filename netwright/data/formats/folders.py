@@ -18,9 +18,9 @@ def files_below(folder: Path, extensions: frozenset[str], *, border: Path) -> li
     """
     root, limit = os.path.realpath(folder), os.path.realpath(border)
     seen, waiting, found = {root}, [("", root)], []
+    refuse_outside(folder, border)
     if not folder.is_dir():
         return []
-    refuse_outside(folder, border)
     while waiting:
         inner, place = waiting.pop()
         for entry in _entries(place, folder / inner):
@@ -39,6 +39,11 @@ def subfolders(folder: Path, *, border: Path) -> list[str]:
     refuse_outside(folder, border)
     place, limit = os.path.realpath(folder), os.path.realpath(border)
     return [entry.name for entry in _entries(place, folder) if _real(entry, place, limit) and entry.is_dir()]
+
+
+def visible_names(folder: Path) -> list[str]:
+    """Names of all that lies right in ``folder``, sorted, without hidden ones and links to nothing."""
+    return [entry.name for entry in _entries(str(folder), folder)]
 
 
 def refuse_outside(path: Path, border: Path) -> None:

@@ -33,8 +33,8 @@ _NO_LABELS = {"classes.txt"}
 
 def detect(folder: Path) -> str:
     """Return why ``folder`` is YOLO's, or "" where it is not."""
-    if path := settings_file(folder):
-        return f"{path.name} is there"
+    if reason := _settings_reason(folder):
+        return reason
     for inner in ("labels", "train/labels", "obj_train_data", "."):
         for label in files_below(folder / inner, LABEL, border=folder)[:_LOOKS]:
             for _, line in read_lines(folder / inner / label, label):
@@ -76,6 +76,15 @@ def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> Non
     value = (entries or {"train": "images", "val": "images"}) | {"names": dict(enumerate(classes))}
     text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
     (folder / "data.yaml").write_text(text, "utf-8", newline="\n")
+
+
+def _settings_reason(folder: Path) -> str:
+    """What data.yaml says; "" where it is missing or broken: then the labels decide, and load tells what is wrong."""
+    try:
+        path = settings_file(folder)
+        return f"{path.name} names {len(read_settings(folder).names)} classes" if path else ""
+    except UserError:
+        return ""
 
 
 def _bind(settings: Settings, label: Path, picture: Path, shown: str) -> partial[RawLabels]:

@@ -49,17 +49,18 @@ def read_settings(folder: Path) -> Settings:
 
 
 def settings_file(folder: Path) -> Path | None:
-    """The YAML file that has ``names`` or ``nc``: data.yaml where it is there, else the first by name."""
+    """The YAML file with ``names`` or ``nc``: data.yaml or the first by name. Raises UserError for a broken data.yaml."""
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".yaml", ".yml") and path.is_file())
-    if usual := [path for wanted in _USUAL for path in files if path.name.lower() == wanted]:
-        return usual[0]
-    for path in files:
+    usual = [path for wanted in _USUAL for path in files if path.name.lower() == wanted]
+    for path in dict.fromkeys(usual + files):
         try:
             value = _read_yaml(path)
-        except UserError:  # some other tool's file
-            continue
-        if ("names" in value or "nc" in value) and any(key in value for keys in _KEYS.values() for key in keys):
-            return path
+        except UserError:
+            if path in usual:
+                raise
+        else:  # other tools keep YAML files, too
+            if "names" in value or "nc" in value:
+                return path
     return None
 
 
