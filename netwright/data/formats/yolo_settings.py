@@ -49,7 +49,7 @@ def read_settings(folder: Path) -> Settings:
 
 
 def settings_file(folder: Path) -> Path | None:
-    """The YAML file with ``names`` or ``nc``: data.yaml or the first by name. Raises UserError for a broken data.yaml."""
+    """The YAML file with names or nc: data.yaml, or the first by name. Raises UserError for a broken data.yaml."""
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".yaml", ".yml") and path.is_file())
     usual = [path for wanted in _USUAL for path in files if path.name.lower() == wanted]
     for path in dict.fromkeys(usual + files):
