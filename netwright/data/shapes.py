@@ -85,5 +85,5 @@ def _covered(boxes: NDArray[np.float64]) -> NDArray[np.int64]:
         | (own[:, axis, None] == np.arange(GRID))
         for axis in (0, 1)
     )
-    counts: NDArray[np.int64] = (rows.T.astype(np.float64) @ columns.astype(np.float64)).astype(np.int64)
+    counts: NDArray[np.int64] = rows.T.astype(np.int32) @ columns.astype(np.int64)
     return counts
