@@ -6,70 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from netwright.data.pictures import PictureSet
-from netwright.data.preprocess import fit_picture
 from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy
 from netwright.evaluation.detect import score_network
-from netwright.models.build import build_network
-from netwright.models.detector import Detector
 from netwright.training.ema import RAMP_STEPS, MovingAverage
 from netwright.training.loop import fit
 from netwright.training.optim import FINAL_SHARE, build_optimizer, build_schedule
-from netwright.training.recipe import EpochMetrics, Recipe
-from netwright.types import Architecture, AugmentPolicy, InputSpec, NmsPolicy
-
-SPEC = InputSpec(height=64, width=64)
-RECIPE = Recipe(
-    epochs=2,
-    batch_size=4,
-    learning_rate=3e-3,
-    weight_decay=0.01,
-    warmup_epochs=0.5,
-    ema_decay=0.9,
-    clip_norm=10.0,
-    precision="fp32",
-    threads=1,
-    seed=3,
-    patience=0,
-    validate_every=1,
-    augment=AugmentPolicy(scale=(1.0, 1.0), translate=0.0, mosaic=0.0),
-)
-
-
-def _pictures(count: int) -> PictureSet:
-    """Red or green blocks on grey: two classes that anything can learn."""
-    rng = np.random.default_rng(0)
-    pixels, boxes, labels = [], [], []
-    for _ in range(count):
-        picture = np.full((64, 64, 3), 90, dtype=np.uint8)
-        x, y = rng.integers(4, 30, 2)
-        label = int(rng.integers(0, 2))
-        picture[y : y + 26, x : x + 26, label] = 240
-        pixels.append(fit_picture(picture, SPEC))
-        boxes.append(np.array([[x, y, x + 26, y + 26]], dtype=np.float32))
-        labels.append(np.array([label], dtype=np.int64))
-    return PictureSet(
-        names=tuple(str(index) for index in range(count)),
-        pixels=np.stack([row for row, _ in pixels]),
-        geometries=tuple(geometry for _, geometry in pixels),
-        boxes=tuple(boxes),
-        labels=tuple(labels),
-        classes=("red", "green"),
-    )
-
-
-def _network() -> Detector:
-    torch.manual_seed(0)
-    architecture = Architecture(
-        builder="detector",
-        backbone="test_resnet",
-        levels=(8, 16),
-        neck_channels=16,
-        classes=("red", "green"),
-        input=SPEC,
-    )
-    return build_network(architecture)
+from netwright.training.recipe import EpochMetrics
+from netwright.types import NmsPolicy
+from tests.training.blocks import RECIPE, blocks, small_network
 
 
 def _constant(value: float) -> Accuracy:
@@ -77,7 +22,7 @@ def _constant(value: float) -> Accuracy:
 
 
 def test_training_finds_the_blocks() -> None:
-    pictures, network = _pictures(24), _network()
+    pictures, network = blocks(24), small_network()
     lines: list[EpochMetrics] = []
     result = fit(
         network,
@@ -96,8 +41,8 @@ def test_training_finds_the_blocks() -> None:
 def test_the_same_seed_gives_the_same_weights() -> None:
     outcomes = []
     for _ in range(2):
-        network = _network()
-        fit(network, _pictures(8), recipe=RECIPE, device="cpu", score=lambda _: _constant(0.1), on_epoch=lambda _: None)
+        network = small_network()
+        fit(network, blocks(8), recipe=RECIPE, device="cpu", score=lambda _: _constant(0.1), on_epoch=lambda _: None)
         outcomes.append(network.state_dict())
     assert all(torch.equal(outcomes[0][name], outcomes[1][name]) for name in outcomes[0])
 
@@ -109,19 +54,19 @@ def test_the_best_epochs_weights_are_kept() -> None:
         seen.append({name: tensor.clone() for name, tensor in candidate.state_dict().items()})
         return _constant(next(scores))
 
-    network = _network()
+    network = small_network()
     recipe = replace(RECIPE, epochs=3)
-    result = fit(network, _pictures(8), recipe=recipe, device="cpu", score=score, on_epoch=lambda _: None)
+    result = fit(network, blocks(8), recipe=recipe, device="cpu", score=score, on_epoch=lambda _: None)
     assert result.best_epoch == 2
     assert all(torch.equal(tensor, seen[1][name]) for name, tensor in network.state_dict().items())
 
 
 def test_the_first_weights_stay_when_no_epoch_beats_them() -> None:
-    network = _network()
+    network = small_network()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     result = fit(
         network,
-        _pictures(8),
+        blocks(8),
         recipe=RECIPE,
         device="cpu",
         score=lambda _: _constant(0.4),
@@ -134,8 +79,8 @@ def test_the_first_weights_stay_when_no_epoch_beats_them() -> None:
 
 def test_training_stops_when_patience_ends() -> None:
     result = fit(
-        _network(),
-        _pictures(4),
+        small_network(),
+        blocks(4),
         recipe=replace(RECIPE, epochs=9, patience=2),
         device="cpu",
         score=lambda _: _constant(0.2),
@@ -146,8 +91,8 @@ def test_training_stops_when_patience_ends() -> None:
 
 def test_patience_waits_until_val_is_scored() -> None:
     result = fit(
-        _network(),
-        _pictures(4),
+        small_network(),
+        blocks(4),
         recipe=replace(RECIPE, epochs=9, patience=1, validate_every=3),
         device="cpu",
         score=lambda _: _constant(0.2),
@@ -160,18 +105,18 @@ def test_patience_waits_until_val_is_scored() -> None:
 def test_clip_norm_0_leaves_gradients_as_they_are() -> None:
     weights = []
     for norm in (0.0, 1e9):
-        network = _network()
+        network = small_network()
         recipe = replace(RECIPE, clip_norm=norm)
-        fit(network, _pictures(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None)
+        fit(network, blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None)
         weights.append(network.head.reach[0].weight.detach().clone())
     assert torch.equal(*weights)
 
 
 def test_a_loss_that_is_no_number_names_its_step() -> None:
-    network = _network()
+    network = small_network()
     torch.nn.init.constant_(network.head.reach[0].bias, float("nan"))
     with pytest.raises(UserError, match="step 1 of epoch 1"):
-        fit(network, _pictures(4), recipe=RECIPE, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None)
+        fit(network, blocks(4), recipe=RECIPE, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None)
 
 
 def test_schedule_warms_up_holds_and_falls_along_a_cosine() -> None:
