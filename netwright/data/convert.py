@@ -84,11 +84,14 @@ def convert_dataset(
 
 
 def _classes(raw: RawDataset, catalogue: Catalogue, checks: ExaminePolicy) -> tuple[str, ...]:
-    """Our classes: in the declared order where the format declares them, otherwise by name."""
+    """Our classes: in the declared order where the format declares them, otherwise by name.
+
+    Of undeclared ones, those of the usable boxes (KITTI's DontCare has none) and those that the mapping names.
+    """
     if raw.classes:
         return mapped_classes(raw.classes, checks.class_mapping)
-    sources = {source for source, _, _ in _class_counts(catalogue, checks)}
-    return tuple(sorted(mapped_classes(sources, checks.class_mapping)))
+    found = {label for (text,) in catalogue.rows("labels") for label in json.loads(text)}
+    return tuple(sorted(found.union(mapped_classes(checks.class_mapping, checks.class_mapping))))
 
 
 def _class_counts(catalogue: Catalogue, checks: ExaminePolicy) -> tuple[ClassCount, ...]:
