@@ -26,9 +26,17 @@ def guess_series(pictures: Sequence[Countable]) -> tuple[list[str], str]:
     sizes = Counter(prefix for prefix, _ in parts)
     doubt = _doubt(parts, sizes) or _doubt_classes(pictures, parts)
     if doubt:
-        return [""] * len(pictures), doubt
+        return _augmented(pictures) or ([""] * len(pictures), doubt)
     example = min(pictures, key=lambda picture: picture.name).name
     return [prefix for prefix, _ in parts], f"names look like frames of videos, such as {example!r}"
+
+
+def _augmented(pictures: Sequence[Countable]) -> tuple[list[str], str] | None:
+    """Groups of copies that an export made of one picture, if there are any."""
+    originals = [_EXPORTED.sub("", picture.name) for picture in pictures]
+    if len(set(originals)) == len(originals):
+        return None
+    return originals, "names show augmented copies of one picture (.rf. and a code, as Roboflow exports them)"
 
 
 def _read(name: str) -> tuple[str, str]:

@@ -106,7 +106,8 @@ _PICTURES = st.lists(
     max_size=40,
 ).map(
     lambda rows: [
-        Countable(name=f"p{i}", group=group, counts=counts) for i, (group, counts) in enumerate([*rows, ("", (0, 0, 0))])
+        Countable(name=f"p{i}", group=group, counts=counts)
+        for i, (group, counts) in enumerate([*rows, ("", (0, 0, 0))])
     ]
 )
 
