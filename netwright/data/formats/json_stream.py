@@ -15,6 +15,7 @@ from netwright.errors import UserError
 
 _CHUNK = 1 << 20
 LARGEST_ELEMENT = 1 << 24  # characters; COCO's largest annotation is far below one million
+_EXPONENT = 2  # "e-": a number that seems to end here may go on in the next chunk
 _SPACE = re.compile(r"[ \t\r\n]*").match
 
 
@@ -81,7 +82,7 @@ class _Window:
                 if len(self.text) - self.at > LARGEST_ELEMENT:
                     raise ValueError(f"broken, or an element of more than {LARGEST_ELEMENT >> 20} MB") from None
             else:
-                if end < len(self.text) or self.ended:  # a number may go on in the next chunk
+                if end + _EXPONENT < len(self.text) or self.ended:
                     self.at = end
                     return value
             self.more()

@@ -39,8 +39,9 @@ def load(folder: Path) -> RawDataset:
     labels = files_below(folder / LABELS, _XML, border=folder)
     if not labels:
         raise UserError(f"no XML file in {folder / LABELS}: a Pascal VOC dataset keeps one for each picture there")
-    splits, notes = _splits(folder)
-    rows, found = settle(_rows(folder, labels, splits))
+    pictures = files_below(folder / PICTURES, EXTENSIONS, border=folder)
+    splits, notes = _splits(folder, {stem_of(file) for file in (*labels, *pictures)})
+    rows, found = settle(_rows(folder, labels, pictures, splits))
     return RawDataset(
         format="voc",
         classes=(),
@@ -70,10 +71,8 @@ def _bind(label: Path, _picture: Path, shown: str) -> partial[RawLabels]:
     return partial(voc_xml.read, label, shown)
 
 
-def _rows(folder: Path, labels: list[str], splits: Mapping[str, str]) -> list[Row]:
-    pictures = {
-        f"{PICTURES}/{file}": stem_of(file) for file in files_below(folder / PICTURES, EXTENSIONS, border=folder)
-    }
+def _rows(folder: Path, labels: list[str], files: list[str], splits: Mapping[str, str]) -> list[Row]:
+    pictures = {f"{PICTURES}/{file}": stem_of(file) for file in files}
     keyed = list(_keyed(folder, labels, frozenset(pictures.values())))
     own = {key: stem_of(path.partition("/")[2]) for key, path in keyed}
     matched = match_files(((key, path) for path, key in pictures.items()), keyed, lambda key: f"{PICTURES}/{key}.jpg")
@@ -97,15 +96,15 @@ def _keyed(folder: Path, labels: list[str], pictures: frozenset[str]) -> Iterato
         yield key, f"{LABELS}/{file}"
 
 
-def _splits(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Map each listed name to its split, and say which lists were used."""
+def _splits(folder: Path, known: set[str]) -> tuple[dict[str, str], list[str]]:
+    """Map each listed name to its split, and say which lists were used; ``known`` names may have blanks."""
     present = {split: folder / SETS / f"{split}.txt" for split in (*SPLITS, "trainval")}
     present = {split: path for split, path in present.items() if path.is_file()}
     if "train" in present or "trainval" not in present:
         present.pop("trainval", None)
     splits: dict[str, str] = {}
     for listed, path in present.items():
-        for name in _names(path, f"{SETS}/{path.name}"):
+        for name in _names(path, f"{SETS}/{path.name}", known):
             split = splits.get(name, "train") if listed == "trainval" else listed  # trainval repeats val
             if splits.setdefault(name, split) != split:
                 raise UserError(
@@ -115,8 +114,8 @@ def _splits(folder: Path) -> tuple[dict[str, str], list[str]]:
     return splits, notes
 
 
-def _names(path: Path, shown: str) -> Iterator[str]:
+def _names(path: Path, shown: str, known: set[str]) -> Iterator[str]:
     for number, line in read_lines(path, shown):
-        words = line.split()
-        name = words[0] if len(words) == 2 and words[1] in _MARKS else line
-        yield unicodedata.normalize("NFC", inside(name, f"{shown}, line {number},"))
+        name = unicodedata.normalize("NFC", inside(line, f"{shown}, line {number},"))
+        words = name.split()
+        yield words[0] if name not in known and len(words) == 2 and words[1] in _MARKS else name
