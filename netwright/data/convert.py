@@ -145,7 +145,7 @@ def _about(
         group_origin=division.group_origin,
         leakage=recipe.leakage,
         mapping=_class_counts(catalogue, recipe.checks),
-        duplicates=[pair for pair in division.duplicates if pair.leaks],
+        duplicates=division.duplicates,
     )
 
 
