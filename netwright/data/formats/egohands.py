@@ -43,6 +43,8 @@ def load(folder: Path) -> RawDataset:
         pictures = [picture for video in videos.ravel() for picture in _video(folder, video)]
     except (TypeError, ValueError, IndexError, KeyError, AttributeError, OverflowError) as error:
         raise UserError(f"{path} is not EgoHands' list of videos and labelled frames ({error}): restore it") from None
+    if not pictures:
+        raise UserError(f"{path} has no labelled frame: restore it")
     note = f"{videos.size} videos, each a group; boxes are drawn around the polygons of hands"
     merge = f"classes are {', '.join(CLASSES)}: dataset.class_mapping merges them into one"
     return RawDataset(format="egohands", classes=CLASSES, pictures=pictures, count=len(pictures), notes=(note, merge))
@@ -100,7 +102,7 @@ def _boxes(frame: Any) -> Iterator[RawBox]:
         polygon = np.asarray(frame[label], dtype=np.float64)
         if not polygon.size:
             continue
-        points = polygon.reshape(-1, 2)
+        points = polygon.reshape(len(polygon), 2)
         if len(points) < _CORNERS_OF_POLYGON:
             points = points[:1]  # a point or a line has no area: rule zero_area lists it
         (xmin, ymin), (xmax, ymax) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
