@@ -32,6 +32,7 @@ _SCHEMA = pa.schema(
         ("source", pa.string()),
     ]
 )
+_NUMPY = {pa.float32(): np.float32, pa.int32(): np.int32, pa.int8(): np.int8}
 _ROWS, _BYTES = 64, 16 << 20  # a row group ends at the first of the two: it is what writing and reading hold in memory
 
 
@@ -126,10 +127,45 @@ def _groups(rows: Iterable[Record]) -> Iterator[list[Record]]:
 
 
 def _table(rows: list[Record]) -> pa.Table:
-    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in _SCHEMA.names}
-    columns["boxes"] = [row.boxes.reshape(-1) for row in rows]
-    columns["labels"] = [row.labels.astype(np.int32) for row in rows]
-    return pa.table(columns, schema=_SCHEMA)
+    """Columns from plain buffers: ``pa.array`` would import pandas, which takes longer than a shard."""
+    columns = {
+        "name": _texts([row.name for row in rows]),
+        "image": _pieces([row.image for row in rows], pa.binary()),
+        "width": _numbers(np.array([row.width for row in rows]), pa.int32()),
+        "height": _numbers(np.array([row.height for row in rows]), pa.int32()),
+        "group": _texts([row.group for row in rows]),
+        "source": _texts([row.source for row in rows]),
+    }
+    for name in ("boxes", "labels", "difficult", "crowd", "truncated", "occluded"):
+        columns[name] = _lists([getattr(row, name).reshape(-1) for row in rows], _SCHEMA.field(name).type)
+    return pa.Table.from_arrays([columns[name] for name in _SCHEMA.names], schema=_SCHEMA)
+
+
+def _texts(texts: list[str]) -> pa.Array:
+    return _pieces([text.encode("utf-8") for text in texts], pa.string())
+
+
+def _pieces(pieces: list[bytes], kind: pa.DataType) -> pa.Array:
+    buffers = [None, _offsets([len(piece) for piece in pieces]), pa.py_buffer(b"".join(pieces))]
+    return pa.Array.from_buffers(kind, len(pieces), buffers)
+
+
+def _lists(lists: list[NDArray[Any]], kind: pa.DataType) -> pa.Array:
+    values = _numbers(np.concatenate(lists), kind.value_type)
+    offsets = _offsets([len(values) for values in lists])
+    return pa.Array.from_buffers(kind, len(lists), [None, offsets], children=[values])
+
+
+def _numbers(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_boolean(kind):
+        content = np.packbits(values.astype(np.bool_), bitorder="little")
+    else:
+        content = values.astype(_NUMPY[kind])
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(content))])
+
+
+def _offsets(lengths: list[int]) -> pa.Buffer:
+    return pa.py_buffer(np.cumsum([0, *lengths], dtype=np.int32))
 
 
 def _record(row: dict[str, Any], split: str) -> Record:
