@@ -95,13 +95,14 @@ def _broken(_name: str) -> Thumbnail:
 
 
 def _finding(rule: str, facts: Mapping[str, Any], offenders: Offenders, thumbnail_of: ThumbnailOf) -> Finding:
+    shown = offenders.shown()
     pictures = [
         OffendingPicture(
             name=name,
             drawing=draw_offences(offences, thumbnail_of(name)) if place < PICTURED else None,
-            lines=[_line(offence) for offence in offences],
+            lines=[line for offence in offences if (line := _line(offence, facts["meaning"]))],
         )
-        for place, (name, offences) in enumerate(offenders.shown())
+        for place, (name, offences) in enumerate(shown)
     ]
     return Finding(
         rule=rule,
@@ -110,13 +111,15 @@ def _finding(rule: str, facts: Mapping[str, Any], offenders: Offenders, thumbnai
         count=offenders.count,
         pictured=pictures[:PICTURED],
         more=pictures[PICTURED:],
-        untold=offenders.count - sum(len(picture.lines) for picture in pictures),
+        untold=offenders.count - sum(len(offences) for _, offences in shown),
     )
 
 
-def _line(offence: Offence) -> str:
+def _line(offence: Offence, meaning: str) -> str:
+    """The offending box and the reason, where it says more than the rule's meaning above the pictures."""
     what = " ".join(part for part in (offence.label or "", corners_text(offence.box)) if part)
-    return f"{what}: {offence.reason}" if what else offence.reason
+    reason = offence.reason if offence.reason != meaning else ""
+    return f"{what}: {reason}" if what and reason else what or reason
 
 
 def _order(offence: Offence) -> tuple[str, str, str]:
