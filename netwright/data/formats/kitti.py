@@ -81,7 +81,7 @@ def read_labels(path: Path, shown: str) -> RawLabels:
 
 
 def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> None:
-    """Write ``<split>/images/`` and ``<split>/labels/``: 15 fields a line, those of 3D unknown, pictures unchanged.
+    """Write ``<split>/image_2/`` and ``<split>/label_2/``: 15 fields a line, those of 3D unknown, pictures unchanged.
 
     A crowd is written as DontCare, without its class; ``difficult`` and the group are lost. Raises UserError for a
     class whose name has a space, which separates the fields.
@@ -91,8 +91,8 @@ def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> Non
             f"KITTI cannot hold the class name {wrong!r}, it has a space: rename it by dataset.class_mapping"
         )
     for record in dataset:
-        write_picture(folder / record.split / "images", record.name, record.image)
-        label = folder / record.split / "labels" / (inside(record.name, "the dataset") + ".txt")
+        write_picture(folder / record.split / "image_2", record.name, record.image)
+        label = folder / record.split / "label_2" / (inside(record.name, "the dataset") + ".txt")
         write_lines(_lines(record, classes), label)
 
 

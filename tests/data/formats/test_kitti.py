@@ -223,8 +223,8 @@ def _record(name, *, labels=(0,), crowd=(False,)):
 
 def test_writes_15_fields_and_the_pictures_bytes(tmp_path):
     save([_record("s/ü 1", labels=(1, 0), crowd=(False, True))], ["car", "dog"], tmp_path)
-    assert (tmp_path / "train/images/s/ü 1.png").read_bytes() == _record("").image
-    lines = (tmp_path / "train/labels/s/ü 1.txt").read_text("utf-8").splitlines()
+    assert (tmp_path / "train/image_2/s/ü 1.png").read_bytes() == _record("").image
+    lines = (tmp_path / "train/label_2/s/ü 1.txt").read_text("utf-8").splitlines()
     assert lines[0] == "dog 0.33333334 2 -10 0.1 0.33333334 30.7 40.0 -1 -1 -1 -1000 -1000 -1000 -10"
     assert [line.split()[0] for line in lines] == ["dog", "DontCare"]
     assert [len(line.split()) for line in lines] == [15, 15]
