@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from netwright.data.audit import DuplicatePair
 from netwright.data.divide import Countable
+from netwright.types import SPLITS
 
 _LARGEST = 0.1  # of the pictures: near duplicates that chain further are one scene, and would leave nothing to divide
 
@@ -12,12 +13,15 @@ _LARGEST = 0.1  # of the pictures: near duplicates that chain further are one sc
 def hold_copies(pictures: Sequence[Countable], pairs: Iterable[DuplicatePair]) -> tuple[list[Countable], str]:
     """Join the groups of pictures that ``pairs`` name; return the pictures and a line that says how many ("": none).
 
-    Exact duplicates are always joined, near ones as long as the joined pictures stay under a tenth of all.
+    Exact duplicates are always joined, near ones as long as the joined pictures stay under a tenth of all. Where
+    fewer groups than splits would be left, nothing is joined: the audit will tell.
     """
     ordered = sorted(pairs, key=lambda pair: (pair.kind, pair.distance, pair.first, pair.second))
     families = _Families(pictures)
     for pair in ordered:
         families.join(pair.first, pair.second, at_most=None if pair.kind == "exact" else _LARGEST * len(pictures))
+    if families.count() < len(SPLITS):
+        return list(pictures), "copies are not held together: with them, too few groups would be left to divide"
     joined = [replace(picture, group=families.group(picture)) for picture in pictures]
     held = sum(families.changed(picture) for picture in pictures)
     return joined, f"{held} pictures are held together with their copies" if held else ""
@@ -54,6 +58,10 @@ class _Families:
     def changed(self, picture: Countable) -> bool:
         """Whether the picture was joined with others."""
         return self._root(self.key[picture.name]) in self.joined
+
+    def count(self) -> int:
+        """How many families there are."""
+        return sum(parent == key for key, parent in self.parent.items())
 
     def _root(self, key: tuple[str, str]) -> tuple[str, str]:
         while self.parent[key] != key:

@@ -56,7 +56,7 @@ def test_the_closest_picture_of_another_split_is_named():
     a = ("a", "train", "s1", HASH)
     b, c, d = ("b", "train", "s2", HASH ^ 0b1), ("c", "train", "s3", HASH ^ 0b11), ("d", "test", "s4", HASH ^ 0b111)
     pairs = _audit(a, b, c, d)
-    assert [pair for pair in pairs if pair.leaks][0] == _pair("near", c, d, 1)
+    assert next(pair for pair in pairs if pair.leaks) == _pair("near", c, d, 1)
     assert {pair.first for pair in pairs if pair.leaks} == {"a", "b", "c"}  # each of train's has d as a twin
     assert not any(pair.leaks for pair in pairs[3:])
 
@@ -139,5 +139,5 @@ def test_the_verdict_counts_the_pairs_across_splits_and_names_the_first():
     assert "'b' (test; equal bytes): remove one of each, or keep both in one split" in line
     assert "3 of 64 hash bits differ" in judge_leakage(pairs[1:], "warn")
     assert judge_leakage(pairs[2:], "fail") == ""
-    with pytest.raises(UserError, match="^1 pair of pictures lies across splits .* dataset.leakage: warn"):
+    with pytest.raises(UserError, match=r"^1 pair of pictures lies across splits .* dataset\.leakage: warn"):
         judge_leakage(pairs[:1], "fail")
