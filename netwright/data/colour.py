@@ -20,6 +20,7 @@ _TURNS = {  # EXIF orientation to what makes the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ROWS = 256  # scaled at once, so that a large picture does not need its size several times over
 SWAPPING = (5, 6, 7, 8)  # orientations that exchange width and height
 
 
@@ -41,9 +42,10 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith(("I", "F")):
         return _from_16_bit(picture).convert("RGB")
     if picture.has_transparency_data:
-        seen = picture.convert("RGBA")
-        white = Image.new("RGBA", seen.size, "white")
-        return Image.alpha_composite(white, seen).convert("RGB")
+        seen = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        on_white = Image.new("RGB", seen.size, "white")
+        on_white.paste(seen, mask=seen)
+        return on_white
     return picture.convert("RGB")
 
 
@@ -64,5 +66,9 @@ def _stores_16_bit(picture: Image.Image) -> bool:
 def _from_16_bit(picture: Image.Image) -> Image.Image:
     if not (picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG")):
         raise ValueError(f"its {picture.mode} pixels (32 bits, signed or floating point) have no agreed range")
-    values = np.asarray(picture).astype(np.uint32)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    values = np.asarray(picture)
+    narrowed = np.empty(values.shape, dtype=np.uint8)
+    for start in range(0, len(values), _ROWS):
+        rows = slice(start, start + _ROWS)
+        narrowed[rows] = (values[rows].astype(np.uint32) + 128) // 257
+    return Image.fromarray(narrowed)

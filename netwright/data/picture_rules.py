@@ -15,6 +15,8 @@ from netwright.data.perceptual_hash import perceptual_hash
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _FORMAT_WORDS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
+# of a TIFF; the others are for documents, and their decoders fill the terminal when a file is damaged
+_TIFF_PACKINGS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "jpeg")
 _MAX_SCANS = 100  # of a progressive JPEG; encoders write ten. Many scans of a large picture take hours to decode
 _HASH_SIDE = 32  # pixels that the hash needs each way
 _DECODER_ERRORS = (  # each seen while fuzzing Pillow's decoders, or documented
@@ -59,6 +61,7 @@ def look_at(content: bytes, *, max_pixels: int) -> Look:
             width, height = picture.size
             if width * height > max_pixels:
                 raise UnreadableError(f"{width} x {height} pixels are too many to decode (at most {max_pixels})")
+            _check_packing(picture)
             unusual = tuple(_unusual(picture))
             phash = _hash(picture)
             turn = orientation_of(picture)
@@ -92,10 +95,16 @@ def _check_stream(content: bytes) -> None:
         raise UnreadableError(f"it is a JPEG of more than {_MAX_SCANS} scans, which takes hours to decode")
 
 
+def _check_packing(picture: Image.Image) -> None:
+    packing = picture.info.get("compression", "raw")
+    if picture.format == "TIFF" and packing not in _TIFF_PACKINGS:
+        raise UnreadableError(f"it is a TIFF packed as {packing}: save it as PNG")
+
+
 def _unusual(picture: Image.Image) -> Iterator[tuple[str, str]]:
     mode = unusual_mode(picture)
     if mode:
-        yield "colour_mode", f"the picture is {mode}: it is shown as 8-bit RGB"
+        yield "colour_mode", f"its colour mode is {mode}: it is shown as 8-bit RGB"
     # an MPO is a JPEG of a phone or a stereo camera that holds further views behind the picture
     if picture.format != "MPO" and getattr(picture, "is_animated", False):
         yield "animated", f"the picture is a {picture.format} of several frames: only the first can be used"

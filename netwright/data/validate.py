@@ -19,7 +19,7 @@ from netwright.errors import UserError
 
 __all__ = ["RULES", "ExaminePolicy", "examine"]
 
-_MAX_BOXES = 50_000  # of one picture; the densest public datasets stay below 20,000
+_MAX_BOXES = 20_000  # of one picture; the densest public datasets stay below 10,000
 _NOTHING = Look(width=0, height=0, phash=0, unusual=())
 
 
