@@ -1,7 +1,5 @@
 import io
 
-import io
-
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
