@@ -1,6 +1,7 @@
 """benchmark: every export on every runtime, to reports/: accuracy, latency, throughput, parity, and a page."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from netwright.data.pictures import PictureSet
     from netwright.deployment.rows import Row
     from netwright.reporting.curves import History
+    from netwright.reporting.data_section import DataSection
 
 TOOLS = ("torch", "onnx", "polygraphy", "hotcoco")
 
@@ -47,6 +49,7 @@ def run(
 
     bundle = read_bundle(exports)
     _check_rows(benchmark, bundle)
+    section = _data_section(data, target)
     splits = {
         split: load_pictures(data, split, bundle.input, scratch=scratch, workers=workers) for split in ("val", "test")
     }
@@ -63,7 +66,8 @@ def run(
     histories = _histories(models)
     report = _report(rows, bundle, benchmark, splits, histories, data=data, machine=machine)
     write_raw(target / "raw", rows, splits)
-    _write_page(target / "index.html", report, rows, splits["test"], histories, benchmark.gallery_images, data=data)
+    gallery = benchmark.gallery_images
+    _write_page(target / "index.html", report, rows, splits["test"], histories, gallery, data=data, section=section)
     write_report(target, report)
     print_table(report)
     return report
@@ -164,6 +168,7 @@ def _write_page(
     pictures: int,
     *,
     data: Path,
+    section: "DataSection | None",
 ) -> None:
     from netwright.reporting.benchmark_page import write_benchmark_page
     from netwright.reporting.gallery import gallery_of
@@ -176,7 +181,19 @@ def _write_page(
         histories=histories,
         gallery=gallery_of(data, "test", found, pictures if found else 0),
         classes=test.classes,
+        data=section,
     )
+
+
+def _data_section(data: Path, target: Path) -> "DataSection | None":
+    """What the report of the converted dataset says, with a link from ``target`` to its page."""
+    from netwright.artifacts.dataset_report import DATASET_PAGE, DATASET_REPORT, read_dataset_report
+    from netwright.reporting.data_section import describe_data
+
+    if not (data / DATASET_REPORT).is_file():
+        return None
+    link = Path(os.path.relpath(data / DATASET_PAGE, target)).as_posix()
+    return describe_data(read_dataset_report(data), link if (data / DATASET_PAGE).is_file() else "")
 
 
 @stage("benchmark")

@@ -6,6 +6,7 @@ from typing import Any
 
 from netwright.artifacts.report import row_name
 from netwright.reporting.curves import History, lay_out_curves
+from netwright.reporting.data_section import DataSection
 from netwright.reporting.gallery import GalleryPicture, draw_gallery
 from netwright.reporting.headlines import computed_in, headlines
 from netwright.reporting.page import write_page
@@ -22,6 +23,7 @@ def write_benchmark_page(
     histories: Mapping[str, History],
     gallery: Sequence[GalleryPicture],
     classes: Sequence[str],
+    data: DataSection | None = None,
 ) -> None:
     """Write the page whole to ``path``.
 
@@ -29,7 +31,7 @@ def write_benchmark_page(
     where measured, ``comparison`` (see ``headlines``). A number that a row lacks is shown as a dash. ``histories``
     maps model names (trained, pruned, quantized), in the order they were made, to the epochs of their training
     (``read_history``); ``gallery`` holds pictures with the
-    deployed export's detections, whose labels index ``classes``.
+    deployed export's detections, whose labels index ``classes``; ``data`` tells of the dataset (see describe_data).
     """
     rows = [_row(row, report) for row in report["rows"]]
     points = [_point(row) for row in rows if _is_plottable(row)]
@@ -52,6 +54,7 @@ def write_benchmark_page(
         charts=[chart for chart in charts if chart is not None],
         classes=_class_table(report, classes),
         gallery=draw_gallery(gallery, classes),
+        data=data,
         facts=_facts(report),
         models=[model for model in MODELS if any(row["model"] == model for row in rows)],
     )

@@ -15,6 +15,7 @@ import pytest
 from netwright.evaluation.detections import Detections
 from netwright.reporting.benchmark_page import write_benchmark_page
 from netwright.reporting.curves import epochs_in_all, lay_out_curves, read_history
+from netwright.reporting.data_section import describe_data
 from netwright.reporting.gallery import GalleryPicture, match_greedily
 from netwright.reporting.headlines import headlines
 from netwright.reporting.scatter import Point, lay_out_scatter
@@ -232,6 +233,57 @@ def test_history_with_epochs_that_were_not_scored(tmp_path: Path) -> None:
     assert chart is not None
     assert [text for *_, text in chart.curves[0].marks] == ["train, epoch 2 of 2: 0.4"]
     assert lay_out_curves({"train": []}, "map50_95", "mAP", 520, 260) is None
+
+
+def dataset_report(**changes: Any) -> dict[str, Any]:
+    split = {"images": 1200, "boxes": 3400}
+    return {
+        "splits": {"train": split, "val": split, "test": split},
+        "split_origin": "divided by <video>",
+        "group_origin": "",
+        "leakage": {"exact": 0, "near": 0, "pairs": []},
+        "groups": {"count": 0, "cut": 0, "cut_names": []},
+        "rules": {"zero_area": {"count": 2}, "tiny": {"count": 0}},
+        "boxes_dropped": 2,
+        "boxes_clipped": 0,
+        "fingerprint": "ab" * 32,
+    } | changes
+
+
+def test_the_data_is_told_in_short_with_a_link_to_its_own_page(tmp_path: Path) -> None:
+    section = describe_data(dataset_report(), "../data/converted/index.html")
+    write_benchmark_page(
+        tmp_path / "index.html",
+        report=sample_report(),
+        histories=HISTORIES,
+        gallery=sample_gallery(),
+        classes=CLASSES,
+        data=section,
+    )
+    text = (tmp_path / "index.html").read_text("utf-8")
+    reader = Reader()
+    reader.feed(text)
+    words = " ".join(word for word in reader.words if word)
+    assert "../data/converted/index.html" in reader.addresses
+    assert "train 1,200 3,400" in words
+    assert "none no picture of one split was found in another" in words
+    assert "2 boxes dropped, 0 clipped (zero area 2)" in words
+    assert "ab" * 32 in words
+    assert "<video>" not in text
+
+
+@pytest.mark.parametrize(
+    ("exact", "near", "cut", "verdict"),
+    [
+        (1, 0, 0, "1 exact duplicate across splits: accuracies may be too high"),
+        (2, 3, 0, "2 exact duplicates, 3 near duplicates across splits: accuracies may be too high"),
+        (0, 0, 1, "1 group cut in two across splits: accuracies may be too high"),
+    ],
+)
+def test_leakage_is_said_beside_the_accuracies(exact: int, near: int, cut: int, verdict: str) -> None:
+    leakage = {"exact": exact, "near": near, "pairs": []}
+    section = describe_data(dataset_report(leakage=leakage, groups={"count": 9, "cut": cut, "cut_names": []}))
+    assert (section.leakage, section.leaks) == (verdict, True)
 
 
 def test_numbers_read_as_people_write_them() -> None:
