@@ -77,14 +77,15 @@ class Feed:
         with ThreadPoolExecutor(1) as thread:
             ahead = None
             for indices in batches:
-                following = thread.submit(self._gather, indices)
+                following = thread.submit(self.gather, indices)
                 if ahead is not None:
                     yield ahead.result()
                 ahead = following
             if ahead is not None:
                 yield ahead.result()
 
-    def _gather(self, indices: list[int]) -> tuple[Tensor, Truth]:
+    def gather(self, indices: list[int]) -> tuple[Tensor, Truth]:
+        """Pixels uint8 (B, 3, H, W), on the device where they are resident and else on the host, and their truth."""
         truth = padded_truth(self._pictures, indices)
         if self._pixels is not None:
             return self._pixels[torch.tensor(indices, device=self._device)], truth
