@@ -1,13 +1,14 @@
 """A metadata.mat written by hand, laid out as EgoHands' own: struct arrays 1 x N, polygons n x 2, text as char."""
 
 import contextlib
+import os
 import pickle
 
 import numpy as np
 import pytest
 from scipy.io import savemat
 
-from netwright.data.formats import egohands
+from netwright.data.formats import egohands_mat
 from netwright.data.formats.egohands import CLASSES, detect, load
 from netwright.errors import UserError
 from tests.data.formats.miniature_files import boxes_of, write_files
@@ -105,7 +106,7 @@ def test_refuses_another_layout_naming_the_file(tmp_path, variables):
 def test_refuses_what_is_no_matlab_file_or_a_damaged_one(dataset):
     path = dataset / "metadata.mat"
     content = path.read_bytes()
-    damaged = np.random.default_rng(0).integers(0, len(content), 40)
+    damaged = np.random.default_rng(0).integers(0, len(content), 20)
     for wrong in [b"", b"MATLAB 5.0", b"\x89HDF\r\n\x1a\n" * 100, bytes(1000), content[:400], content[:-9]]:
         path.write_bytes(wrong)
         with pytest.raises(UserError, match=r"metadata\.mat"):
@@ -116,8 +117,19 @@ def test_refuses_what_is_no_matlab_file_or_a_damaged_one(dataset):
             load(dataset)
 
 
+def crash(path):
+    os._exit(11)
+
+
+def test_a_crash_of_the_reader_is_an_unreadable_file(dataset, monkeypatch):
+    """SciPy's reader dies of some damaged files."""
+    monkeypatch.setattr(egohands_mat, "_read", crash)
+    with pytest.raises(UserError, match="reading it crashes"):
+        load(dataset)
+
+
 def test_refuses_a_file_that_unpacks_to_more_than_memory_should_hold(tmp_path, monkeypatch):
-    monkeypatch.setattr(egohands, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(egohands_mat, "LARGEST", 1 << 20)
     savemat(tmp_path / "metadata.mat", {"a": np.zeros((1, 1 << 18))}, do_compression=True)
     assert (tmp_path / "metadata.mat").stat().st_size < 10_000
     with pytest.raises(UserError, match="unpacks to more than 1 MiB"):
