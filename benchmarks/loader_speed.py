@@ -7,8 +7,9 @@
 - cached: ours from the decode cache, as training is fed: pictures in random order, and their padded truth.
 
 Ours ends in uint8: the device makes floats and the network normalises. What it takes to make them float32 on this
-core too is told apart. The three take turns; each figure is the median over all rounds, for a second of processor time
-of one core, with files in the page cache. Pictures of other sizes are cut from the given ones laid side by side, so that they are as sharp.
+core too is told apart. The three take turns; each figure is the median over all rounds, for a second of processor
+time of one core, with files in the page cache. Pictures of other sizes are cut from the given ones laid side by side,
+so that they are as sharp.
 """
 
 import argparse
