@@ -4,6 +4,7 @@ One pipeline run holds the parameters, final metrics and reports; a run for each
 stage's run that is there already, since DVC restored that stage from its cache, is linked and not repeated.
 """
 
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netwright.errors import UserError
+from pipelines.data_facts import DIGEST
 from pipelines.result import Result, StageResult, read_result
 from pipelines.store import artifact_location, open_store, store_uri, without_secrets
 from stages._entry.failures import guarded
+from stages.paths import CONVERTED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,12 +59,28 @@ def _record_pipeline(client: "MlflowClient", experiment: str, result: Result, pr
     created = client.create_run(experiment, start_time=_milliseconds(result.started), tags=tags, run_name=name)
     run = str(created.info.run_id)
     _log(client, run, result.params, [(name, value, 0, result.finished) for name, value in result.metrics.items()])
+    _log_dataset(client, run, result)
     for path in result.artifacts:
         client.log_artifact(run, str(project / path), path.parent.as_posix() if path.parent.name else None)
     for stage in result.stages:
         client.set_tag(run, f"stage.{stage.name}", _record_stage(client, experiment, stage, run))
     client.set_terminated(run, end_time=_milliseconds(result.finished))
     return run
+
+
+def _log_dataset(client: "MlflowClient", run: str, result: Result) -> None:
+    """Name the dataset where MLflow's pages look for it."""
+    if not result.fingerprint:
+        return
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=result.dataset,
+        digest=result.fingerprint[:DIGEST],
+        source_type="local",
+        source=json.dumps({"uri": CONVERTED.as_posix()}),
+    )
+    client.log_inputs(run, [DatasetInput(dataset=dataset, tags=[InputTag("mlflow.data.context", "training")])])
 
 
 def _record_stage(client: "MlflowClient", experiment: str, stage: StageResult, parent: str) -> str:

@@ -13,18 +13,23 @@ from typing import Any
 
 import yaml
 
+from netwright.artifacts.dataset_report import DATASET_PAGE, DATASET_REPORT, read_dataset_report
 from netwright.artifacts.whole_file import write_json
 from netwright.errors import UserError
+from pipelines.data_facts import data_metrics, data_tags
 from stages import paths
 from stages._entry.app import LEDGER, declared_sections
 
 METRICS = paths.REPORTS / "metrics.json"
 BENCHMARK = paths.REPORTS / "benchmark.json"
+DATA_REPORT = paths.CONVERTED / DATASET_REPORT
 CURVED = {"train": paths.TRAINED, "prune": paths.PRUNED, "qat": paths.QUANTIZED}
 ARTIFACTS = (
     BENCHMARK,
     METRICS,
     paths.REPORTS / "index.html",
+    DATA_REPORT,
+    paths.CONVERTED / DATASET_PAGE,
     paths.EXPORTS / "bundle.json",
     paths.MACHINE,
     Path("params.yaml"),
@@ -47,10 +52,14 @@ class StageResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One result of the pipeline. ``ran`` are the stages that really ran for it; the others came from DVC's cache."""
+    """One result of the pipeline. ``ran`` are the stages that really ran for it; the others came from DVC's cache.
+
+    ``fingerprint`` is of the converted dataset's content, "" where that is not known.
+    """
 
     key: str
     dataset: str
+    fingerprint: str
     params: dict[str, str]
     metrics: dict[str, float]
     tags: dict[str, str]
@@ -68,14 +77,16 @@ def read_result(project: Path) -> Result | None:
     snapshot = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
     key = _hash_of([(project / path).read_bytes() for path in (Path("params.yaml"), METRICS, BENCHMARK)])
     finished = (project / METRICS).stat().st_mtime
+    data = read_dataset_report(project / paths.CONVERTED) if (project / DATA_REPORT).is_file() else None
     starts = _new_starts(project, key)
     lock = _lock(project)
     return Result(
         key=key,
         dataset=str(snapshot["dataset"]["name"]),
+        fingerprint=data["fingerprint"] if data else "",
         params=flat(snapshot, "."),
-        metrics=_numbers(project / METRICS),
-        tags=_git_tags(project) | _file_tags(project),
+        metrics=_numbers(project / METRICS) | (data_metrics(data) if data else {}),
+        tags=_git_tags(project) | _file_tags(project) | (data_tags(data) if data else {}),
         stages=tuple(
             _stage(project, name, folder, snapshot, lock)
             for name, folder in CURVED.items()

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from netwright.data.report import make_report, write_report
+from netwright.data.survey import survey_pictures
 from netwright.errors import UserError
 from pipelines.record import record
 from pipelines.result import flat, read_result
 from pipelines.store import open_store, without_secrets
+from tests.data.examined_pictures import CLASSES, OFFENCES, PICTURES, about
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,6 +52,10 @@ def make_result(project: Path, *, threshold: float = 0.3, trained: str = "aa") -
     write(project / "reports/benchmark.json", json.dumps({"rows": [], "threshold": threshold}))
     write(project / "reports/index.html", "<p>report</p>")
     write(project / "exports/bundle.json", "{}")
+    write(project / "data/converted/index.html", "<p>data</p>")
+    survey = survey_pictures(PICTURES, CLASSES)
+    data_report = make_report(about(), survey, iter(OFFENCES))
+    write_report(project / "data/converted/report.json", data_report, iter(OFFENCES))
 
 
 def note_start(project: Path, *stages: str) -> None:
@@ -107,6 +114,38 @@ def test_a_result_becomes_one_run_with_params_metrics_artifacts_and_tags(client:
     assert len(run.data.tags["dvc.lock.sha256"]) == 64
     files = {file.path for folder in ("reports", "exports", "") for file in client.list_artifacts(first, folder)}
     assert {"reports/index.html", "reports/benchmark.json", "exports/bundle.json", "params.yaml"} <= files
+
+
+def test_a_run_names_its_dataset_and_what_was_found_in_it(client: "MlflowClient", first: str) -> None:
+    run = client.get_run(first)
+    assert run.data.metrics["data/train/images"] == 1
+    assert run.data.metrics["data/test/boxes"] == 1
+    assert run.data.metrics["data/boxes_dropped"] == 5
+    assert run.data.metrics["data/rules/not_finite"] == 2
+    assert "data/rules/tiny" not in run.data.metrics
+    assert run.data.metrics["data/groups_cut"] == 1
+    assert run.data.tags["dataset.fingerprint"] == "ab" * 32
+    assert run.data.tags["dataset.split_origin"] == "grouped by video"
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("digits", "ab" * 18)
+    files = {file.path for file in client.list_artifacts(first, "data/converted")}
+    assert files == {"data/converted/report.json", "data/converted/index.html"}
+
+
+def test_a_result_whose_data_was_never_described_is_read_all_the_same(tmp_path: Path) -> None:
+    make_result(tmp_path)
+    (tmp_path / "data/converted/report.json").unlink()
+    result = read_result(tmp_path)
+    assert result is not None
+    assert result.fingerprint == ""
+    assert not [name for name in result.metrics if name.startswith("data/")]
+
+
+def test_a_damaged_data_report_is_one_line(tmp_path: Path) -> None:
+    make_result(tmp_path)
+    write(tmp_path / "data/converted/report.json", "{")
+    with pytest.raises(UserError, match=r"report\.json is damaged"):
+        read_result(tmp_path)
 
 
 def test_stage_runs_hold_the_curves_and_are_children(client: "MlflowClient", first: str) -> None:
