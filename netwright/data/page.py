@@ -19,6 +19,7 @@ _CLASSES = 200  # rows of the class tables
 _LEAKS, _REPEATS = 16, 4  # pairs of duplicates shown with their pictures: across splits, inside a split
 _PAIRS_LISTED = 200  # of each, told of in all
 _LEGEND = 40
+_LONGEST = 1000  # letters of any one text
 
 
 def make_page(
@@ -126,7 +127,8 @@ def _environment() -> Environment:
 
 
 def _plain(value: Any) -> Any:
-    """Characters that no eye sees, such as controls and changes of direction, as their codes."""
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+    """A text cut at a length that nobody reads beyond, unseen characters (controls, changes of direction) as codes."""
+    if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in value)
+    text = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

@@ -135,6 +135,37 @@ def test_of_many_offenders_a_few_are_shown_and_the_rest_counted():
     assert f"And {2000 - LISTED:,} more" in page
 
 
+def test_which_offenders_are_shown_depends_on_no_order():
+    offences = [
+        Offence(rule="tiny", name=f"{number % 150}", label="cat", box=(1.0, 1.0, 2.0, number + 2.0), reason="x")
+        for number in range(600)
+    ]
+    expected = page_of((), offences, duplicates=())
+    random.Random(4).shuffle(offences)
+    assert page_of((), offences, duplicates=()) == expected
+
+
+def test_a_reason_as_long_as_a_book_is_cut():
+    reason = "<b>" * 100_000
+    page = page_of((), [Offence(rule="bad_label", name="a" * 100_000, label=None, box=None, reason=reason)])
+    assert len(page) < 100_000
+    assert "&lt;b&gt;" * 300 in page
+
+
+def test_many_classes_and_groups_are_told_of_in_part():
+    classes = tuple(f"class {number}" for number in range(3000))
+    pictures = [
+        examined(f"{split}{number}", [[1, 1, 9, 9]], [classes[number]], split=split, group=f"g{number}")
+        for number in range(300)
+        for split in ("train", "test")
+    ]
+    mapping = tuple((name, name, 1) for name in classes)
+    page = page_of(pictures, (), classes=classes, mapping=mapping, duplicates=())
+    assert "The first 200 of 3000" in page
+    assert "300: g0, g1, g10" in page
+    assert len(page) < 1_000_000
+
+
 def test_many_offences_of_one_picture_are_a_few_boxes_and_a_count():
     offences = [
         Offence(rule="tiny", name="a", label="cat", box=(float(x), 1.0, x + 1.0, 2.0), reason="tiny", action="keep")
