@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netwright.data.assign import assign_splits
+from netwright.data.assign import assign_splits, parted_groups
 from netwright.data.audit import DuplicatePair, find_duplicates
 from netwright.data.catalogue import Catalogue
 from netwright.data.copies import hold_copies
@@ -52,6 +52,9 @@ def divide_dataset(catalogue: Catalogue, classes: Sequence[str], policy: SplitPo
         pictures, held = hold_copies(pictures, _duplicates(catalogue, {}))
         group_origin += f"; {held}" if held else ""
     splits, origin = assign_splits(pictures, own, shares=policy.shares, seed=policy.seed)
+    parted = parted_groups(group_pictures(pictures, policy.group_by)[0], splits)
+    if parted:
+        origin += f"; they part {len(parted)} of its groups (dataset.split.group_by), first {parted[0]!r}"
     return Division(
         splits=splits,
         groups={picture.name: picture.group for picture in pictures},
