@@ -30,7 +30,8 @@ def run(
     from netwright.data.pictures import load_pictures
     from netwright.evaluation.detect import score_network
     from netwright.training.loop import fit
-    from stages._epochs import EpochReporter, recipe_of, write_history, write_metrics
+    from stages._training.epochs import EpochReporter, recipe_of, write_history, write_metrics
+    from stages._training.resume import resumable
 
     torch.set_num_threads(train.threads)
     trained = load_network(source)
@@ -50,29 +51,35 @@ def run(
     pictures = load_pictures(data, "train", network.architecture.input, scratch=scratch, workers=workers)
     val = load_pictures(data, "val", network.architecture.input, scratch=scratch, workers=workers)
     before = score_network(network, val, nms, batch_size=train.batch_size, device=device)
-    result = fit(
-        network,
-        pictures,
-        recipe=recipe_of(train, prune.recover),
-        device=device,
-        score=lambda candidate: score_network(candidate, val, nms, batch_size=train.batch_size, device=device),
-        on_epoch=EpochReporter("prune", prune.recover.epochs, scratch),
-        start=before,
-    )
-    after = score_network(network, val, nms, batch_size=train.batch_size, device=device)
-    print(f"prune: val mAP50-95 {before.map50_95:.4f} as cut, {after.map50_95:.4f} recovered", flush=True)
-    save_network(target, network)
-    write_json(target / "pruning.json", pruning_as_dict(report, policy))
-    write_history(target / "history.csv", result.history)
-    write_metrics(
-        target / "metrics.json",
-        epochs=len(result.history),
-        best_epoch=result.best_epoch,
-        parameters=report.after.parameters,
-        macs=report.after.macs,
-        val=after,
-        val_before_recovery=before,
-    )
+    reporter = EpochReporter("prune", prune.recover.epochs, scratch)
+    with resumable(
+        "prune", settings=(prune, train, nms), data=data, source=source, device=device, scratch=scratch
+    ) as checkpoints:
+        result = fit(
+            network,
+            pictures,
+            recipe=recipe_of(train, prune.recover),
+            device=device,
+            score=lambda candidate: score_network(candidate, val, nms, batch_size=train.batch_size, device=device),
+            on_epoch=reporter,
+            checkpoints=checkpoints,
+            on_resume=reporter.resumed,
+            start=before,
+        )
+        after = score_network(network, val, nms, batch_size=train.batch_size, device=device)
+        print(f"prune: val mAP50-95 {before.map50_95:.4f} as cut, {after.map50_95:.4f} recovered", flush=True)
+        save_network(target, network)
+        write_json(target / "pruning.json", pruning_as_dict(report, policy))
+        write_history(target / "history.csv", result.history)
+        write_metrics(
+            target / "metrics.json",
+            epochs=len(result.history),
+            best_epoch=result.best_epoch,
+            parameters=report.after.parameters,
+            macs=report.after.macs,
+            val=after,
+            val_before_recovery=before,
+        )
 
 
 @stage("prune")

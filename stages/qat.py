@@ -36,7 +36,8 @@ def run(
     from netwright.evaluation.detect import score_network
     from netwright.models.cost import macs_of, parameters_of
     from netwright.training.loop import fit
-    from stages._epochs import EpochReporter, recipe_of, write_history, write_metrics
+    from stages._training.epochs import EpochReporter, recipe_of, write_history, write_metrics
+    from stages._training.resume import resumable
 
     torch.set_num_threads(train.threads)
     network = QuantizedDetector(fold_batch_norms(load_network(source))).to(device)
@@ -49,33 +50,39 @@ def run(
     print(
         f"qat: val mAP50-95 {before.map50_95:.4f} calibrated on {len(pixels)} pictures ({qat.calibration})", flush=True
     )
-    result = fit(
-        network,
-        pictures,
-        recipe=recipe_of(train, Recovery(epochs=qat.epochs, learning_rate=qat.learning_rate)),
-        device=device,
-        score=lambda candidate: score_network(candidate, val, nms, batch_size=train.batch_size, device=device),
-        on_epoch=EpochReporter("qat", qat.epochs, scratch),
-        start=before,
-    )
-    record_quantizers(network)
-    after = score_network(network, val, nms, batch_size=train.batch_size, device=device)
-    print(f"qat: val mAP50-95 {after.map50_95:.4f} (epoch {result.best_epoch})", flush=True)
-    save_network(target, network)
-    write_json(
-        target / "quantization.json",
-        quantization_as_dict(network.architecture, calibration=qat.calibration, images=len(pixels)),
-    )
-    write_history(target / "history.csv", result.history)
-    write_metrics(
-        target / "metrics.json",
-        epochs=len(result.history),
-        best_epoch=result.best_epoch,
-        parameters=parameters_of(network),
-        macs=macs_of(network),
-        val=after,
-        val_ptq=before,
-    )
+    reporter = EpochReporter("qat", qat.epochs, scratch)
+    with resumable(
+        "qat", settings=(qat, train, nms), data=data, source=source, device=device, scratch=scratch
+    ) as checkpoints:
+        result = fit(
+            network,
+            pictures,
+            recipe=recipe_of(train, Recovery(epochs=qat.epochs, learning_rate=qat.learning_rate)),
+            device=device,
+            score=lambda candidate: score_network(candidate, val, nms, batch_size=train.batch_size, device=device),
+            on_epoch=reporter,
+            checkpoints=checkpoints,
+            on_resume=reporter.resumed,
+            start=before,
+        )
+        record_quantizers(network)
+        after = score_network(network, val, nms, batch_size=train.batch_size, device=device)
+        print(f"qat: val mAP50-95 {after.map50_95:.4f} (epoch {result.best_epoch})", flush=True)
+        save_network(target, network)
+        write_json(
+            target / "quantization.json",
+            quantization_as_dict(network.architecture, calibration=qat.calibration, images=len(pixels)),
+        )
+        write_history(target / "history.csv", result.history)
+        write_metrics(
+            target / "metrics.json",
+            epochs=len(result.history),
+            best_epoch=result.best_epoch,
+            parameters=parameters_of(network),
+            macs=macs_of(network),
+            val=after,
+            val_ptq=before,
+        )
 
 
 @stage("qat")

@@ -26,7 +26,8 @@ def run(
     from netwright.models.build import build_network
     from netwright.models.cost import macs_of, parameters_of
     from netwright.training.loop import fit
-    from stages._epochs import EpochReporter, recipe_of, write_history, write_metrics
+    from stages._training.epochs import EpochReporter, recipe_of, write_history, write_metrics
+    from stages._training.resume import resumable
 
     architecture, tensors = load_model_files(source)
     network = build_network(architecture)
@@ -36,25 +37,31 @@ def run(
     print(
         f"train: {len(pictures)} pictures, {len(val)} for validation, {architecture.backbone} on {device}", flush=True
     )
-    result = fit(
-        network,
-        pictures,
-        recipe=recipe_of(train),
-        device=device,
-        score=lambda candidate: score_network(candidate, val, nms, batch_size=train.batch_size, device=device),
-        on_epoch=EpochReporter("train", train.epochs, scratch),
-    )
-    accuracy = score_network(network, val, nms, batch_size=train.batch_size, device=device)
-    save_model_files(target, architecture, network.state_dict())
-    write_history(target / "history.csv", result.history)
-    write_metrics(
-        target / "metrics.json",
-        epochs=len(result.history),
-        best_epoch=result.best_epoch,
-        parameters=parameters_of(network),
-        macs=macs_of(network),
-        val=accuracy,
-    )
+    reporter = EpochReporter("train", train.epochs, scratch)
+    with resumable(
+        "train", settings=(train, nms), data=data, source=source, device=device, scratch=scratch
+    ) as checkpoints:
+        result = fit(
+            network,
+            pictures,
+            recipe=recipe_of(train),
+            device=device,
+            score=lambda candidate: score_network(candidate, val, nms, batch_size=train.batch_size, device=device),
+            on_epoch=reporter,
+            checkpoints=checkpoints,
+            on_resume=reporter.resumed,
+        )
+        accuracy = score_network(network, val, nms, batch_size=train.batch_size, device=device)
+        save_model_files(target, architecture, network.state_dict())
+        write_history(target / "history.csv", result.history)
+        write_metrics(
+            target / "metrics.json",
+            epochs=len(result.history),
+            best_epoch=result.best_epoch,
+            parameters=parameters_of(network),
+            macs=macs_of(network),
+            val=accuracy,
+        )
 
 
 @stage("train")

@@ -26,12 +26,14 @@ class EpochReporter:
         self.journal.unlink(missing_ok=True)
         self.elapsed = 0.0
 
+    def resumed(self, history: Sequence[EpochMetrics]) -> None:
+        """Begin the journal with the epochs of an earlier process, and say where it goes on."""
+        for metrics in history:
+            self._note(metrics)
+        print(f"{self.stage}: goes on after epoch {len(history)} of {self.epochs}", flush=True)
+
     def __call__(self, metrics: EpochMetrics) -> None:
-        with self.journal.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(asdict(metrics)) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        self.elapsed += metrics.seconds
+        self._note(metrics)
         left = self.elapsed / metrics.epoch * (self.epochs - metrics.epoch)
         accuracy = ""
         if metrics.map50_95 is not None:
@@ -41,6 +43,13 @@ class EpochReporter:
             f"  {metrics.seconds:.1f} s, about {left:.0f} s left",
             flush=True,
         )
+
+    def _note(self, metrics: EpochMetrics) -> None:
+        self.elapsed += metrics.seconds
+        with self.journal.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(asdict(metrics)) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 def recipe_of(train: Train, recovery: Recovery | None = None) -> Recipe:
