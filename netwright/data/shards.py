@@ -121,6 +121,7 @@ def make_shards(
 
 def place_shard(source: Path, target: Path) -> None:
     """Make ``source`` appear as ``target``: a link where the file system allows, otherwise a copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)

@@ -10,23 +10,28 @@ import pytest
 
 from netwright.artifacts.dataset import read_manifest, read_records
 from netwright.errors import UserError
+from pipelines.compose import composed
+from stages._entry.app import validated
 from stages.convert import run
-from stages.settings import Dataset, SceneSettings
-from tests.data.miniature import OWN_SPLITS, object_xml, write_voc, write_xml
+from tests.data.miniature import BOXES, OWN_SPLITS, object_xml, write_voc, write_xml
 
-BCCD = Path(__file__).parents[2] / "../shared/data/bccd"
-DIGITS = Dataset(
-    name="tiny",
-    source="netwright/data/embedded",
-    format="auto",
-    shards_per_split=1,
-    scenes=SceneSettings(train=4, val=2, test=2, size=320, seed=7),
-)
+ROOT = Path(__file__).parents[2]
+BCCD = ROOT / "../shared/data/bccd"
+SPLITS = ("train", "val", "test")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """conf/dataset/digits.yaml with a few scenes."""
+    dataset = validated(composed(["dataset=digits"])).dataset
+    return replace(
+        dataset, name="tiny", format="auto", scenes=replace(dataset.scenes, train=4, val=2, test=2), leakage="warn"
+    )
 
 
 @pytest.fixture(autouse=True)
 def _project_folder(monkeypatch):
-    monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.chdir(ROOT)
 
 
 @pytest.fixture
@@ -34,28 +39,40 @@ def voc(tmp_path):
     return write_voc(tmp_path / "voc", OWN_SPLITS)
 
 
-def _voc_settings(folder, **changes):
-    return replace(DIGITS, name="pets", source=str(folder), **changes)
+@pytest.fixture
+def pets(digits, voc):
+    return replace(digits, name="pets", source=str(voc))
 
 
-def test_digits_become_a_readable_dataset_with_report_and_page(tmp_path):
-    report = run(dataset=DIGITS, output=tmp_path / "out")
+@pytest.fixture
+def convert(tmp_path):
+    """Convert on one processor, into tmp_path/out."""
+
+    def run_once(dataset, output="out"):
+        return run(dataset=dataset, output=tmp_path / output, scratch=tmp_path / "scratch", workers=1)
+
+    return run_once
+
+
+def test_digits_become_a_readable_dataset_with_report_and_page(convert, digits, tmp_path):
+    report = convert(digits)
     manifest = read_manifest(tmp_path / "out")
     assert manifest.classes == tuple("0123456789")
     assert manifest.name == "tiny"
-    assert [manifest.images(split) for split in ("train", "val", "test")] == [4, 2, 2]
-    records = [record for split in ("train", "val", "test") for record in read_records(tmp_path / "out", split)]
+    assert [manifest.images(split) for split in SPLITS] == [4, 2, 2]
+    records = [record for split in SPLITS for record in read_records(tmp_path / "out", split)]
     boxes = np.concatenate([record.boxes for record in records])
     assert sum(split["boxes"] for split in report["splits"].values()) == len(boxes)
-    assert report["boxes_rejected"] == 0
-    assert report["offenders"] == []
-    assert json.loads((tmp_path / "out/report.json").read_text()) == report
+    written = json.loads((tmp_path / "out/report.json").read_text())
+    assert written.pop("offenders") == []
+    assert written == report
+    assert manifest.fingerprint == report["fingerprint"]
 
 
-def test_the_converted_set_names_its_glyphs_and_none_is_in_two_splits(tmp_path):
-    run(dataset=DIGITS, output=tmp_path / "out")
+def test_the_converted_set_names_its_glyphs_and_none_is_in_two_splits(convert, digits, tmp_path):
+    convert(digits)
     drawn = {}
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         records = list(read_records(tmp_path / "out", split))
         drawn[split] = {int(number) for record in records for number in re.findall(r"\d+", record.source)}
         assert all(len(re.findall(r"\d+", record.source)) == len(record.boxes) for record in records)
@@ -64,9 +81,9 @@ def test_the_converted_set_names_its_glyphs_and_none_is_in_two_splits(tmp_path):
     assert not (drawn["train"] | drawn["val"]) & drawn["test"]
 
 
-def test_same_settings_same_bytes_in_every_file(tmp_path):
+def test_same_settings_same_bytes_in_every_file(digits, tmp_path):
     for name in ("first", "second"):
-        run(dataset=DIGITS, output=tmp_path / name)
+        run(dataset=digits, output=tmp_path / name, scratch=tmp_path / f"scratch of {name}", workers=1)
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert len(files) == 6
     assert files == sorted(path.name for path in (tmp_path / "second").iterdir())
@@ -74,8 +91,8 @@ def test_same_settings_same_bytes_in_every_file(tmp_path):
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes(), file
 
 
-def test_voc_becomes_the_boxes_that_were_written(voc, tmp_path):
-    run(dataset=_voc_settings(voc), output=tmp_path / "out")
+def test_voc_becomes_the_boxes_that_were_written(convert, pets, voc, tmp_path):
+    convert(pets)
     record = list(read_records(tmp_path / "out", "train"))[1]
     assert record.name == "img1"
     assert record.boxes.tolist() == [[10, 12, 40, 44], [50, 8, 62, 30]]
@@ -84,69 +101,97 @@ def test_voc_becomes_the_boxes_that_were_written(voc, tmp_path):
     assert record.image == (voc / "JPEGImages/img1.jpg").read_bytes()
 
 
-def test_rejected_boxes_are_counted_and_named(voc, tmp_path):
+def test_dropped_boxes_are_counted_and_named(convert, pets, voc, tmp_path):
     broken = object_xml("cat", 5, 5, 5, 9) + object_xml("dog", "nan", 1, 5, 9) + object_xml("cat", -4, 1, 5, 9)
     write_xml(voc, "img0", broken, size=(1, 1))
-    report = run(dataset=_voc_settings(voc), output=tmp_path / "out")
+    report = convert(pets)
     counts = {rule: row["count"] for rule, row in report["rules"].items() if row["count"]}
-    assert counts == {"degenerate": 1, "not_finite": 1, "clipped": 1, "size_mismatch": 1}
-    assert report["boxes_rejected"] == 2
-    assert [row["box"] for row in report["offenders"]] == [None, [5, 5, 5, 9], ["nan", 1, 5, 9], [-4, 1, 5, 9]]
-    page = (tmp_path / "out/index.html").read_text()
-    assert "degenerate" not in page
-    assert "box dropped: no width or no height" in page
+    assert counts == {"zero_area": 1, "not_finite": 1, "overhang": 1, "size_mismatch": 1}
+    assert (report["boxes_dropped"], report["boxes_clipped"]) == (2, 1)
+    offenders = json.loads((tmp_path / "out/report.json").read_text())["offenders"]
+    assert [row["box"] for row in offenders] == [None, [5, 5, 5, 9], ["nan", 1, 5, 9], [-4, 1, 5, 9]]
 
 
-def test_the_page_needs_nothing_from_elsewhere_and_escapes_names(voc, tmp_path):
-    write_xml(voc, "img0", object_xml("&lt;script&gt;", 5, 5, 9, 9))
-    run(dataset=_voc_settings(voc), output=tmp_path / "out")
-    page = (tmp_path / "out/index.html").read_text()
-    assert "<script" not in page
-    assert "&lt;script&gt;" in page
-    addresses = set(re.findall(r'(?:href|src)="([^"#][^"]{0,30})', page))
-    assert addresses
-    assert all(address.startswith("data:image/jpeg;base64,") for address in addresses)
-    assert page.count("<figure>") == 6
+def test_a_class_is_renamed_another_dropped_and_both_are_counted(convert, pets, tmp_path):
+    report = convert(replace(pets, class_mapping={"cat": "animal", "dog": None}))
+    assert report["classes"] == ["animal"]
+    assert report["class_mapping"] == [
+        {"source": "cat", "target": "animal", "boxes": 6},
+        {"source": "dog", "target": None, "boxes": 3},
+    ]
+    assert all(record.labels.tolist() == [0] for record in read_records(tmp_path / "out", "train"))
 
 
-def test_a_bad_picture_leaves_no_manifest(voc, tmp_path):
-    (voc / "JPEGImages/img3.jpg").write_bytes(b"broken")
-    with pytest.raises(UserError, match=r"img3\.jpg"):
-        run(dataset=_voc_settings(voc), output=tmp_path / "out")
+def test_a_rule_set_to_fail_stops_with_the_picture_and_the_way_out(convert, pets, voc, tmp_path):
+    write_xml(voc, "img2", object_xml("cat", -4, 1, 5, 9))
+    with pytest.raises(UserError, match=r"'img2'.*\(rule overhang\).*dataset.on_invalid.overhang to clip or drop"):
+        convert(replace(pets, on_invalid=replace(pets.on_invalid, overhang="fail")))
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    ("scenes", "message"), [({"val": 0}, "split 'val' holds no picture"), ({"size": 64}, "320 pixels")]
-)
-def test_impossible_scenes_are_refused(tmp_path, scenes, message):
-    settings = replace(DIGITS, scenes=replace(DIGITS.scenes, **scenes))
+def test_a_picture_in_two_splits_is_told_and_may_stop_the_conversion(convert, pets, voc, tmp_path, capsys):
+    copy = (voc / "JPEGImages/img0.jpg").read_bytes()
+    (voc / "JPEGImages/img3.jpg").write_bytes(copy)  # img0 is in train, img3 in val
+    report = convert(pets)
+    assert report["leakage"]["exact"] >= 1
+    assert "'img0' (train) and 'img3' (val" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"'img0' \(train\) and 'img3' \(val.*dataset.leakage"):
+        convert(replace(pets, leakage="fail"), "strict")
+    assert not (tmp_path / "strict").exists()
+
+
+def test_without_split_files_pictures_are_divided_and_the_report_says_how(convert, digits, tmp_path):
+    folder = write_voc(tmp_path / "undivided", None)
+    report = convert(replace(digits, name="pets", source=str(folder)))
+    assert all(report["splits"][split]["images"] for split in SPLITS)
+    assert sum(report["splits"][split]["images"] for split in SPLITS) == 6
+    assert "seed 7" in report["split_origin"]
+
+
+def test_the_page_escapes_names(convert, pets, voc, tmp_path):
+    write_xml(voc, "img0", object_xml("&lt;script&gt;alert", *BOXES["cat"]))
+    convert(pets)
+    page = (tmp_path / "out/index.html").read_text()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+def test_a_bad_picture_leaves_no_file(convert, pets, voc, tmp_path):
+    (voc / "JPEGImages/img3.jpg").write_bytes(b"broken")
+    with pytest.raises(UserError, match="img3"):
+        convert(pets)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("scenes", "message"), [({"val": 0}, "dataset.scenes.val is 0"), ({"size": 64}, "320 pixels")])
+def test_impossible_scenes_are_refused(convert, digits, scenes, message):
     with pytest.raises(UserError, match=message):
-        run(dataset=settings, output=tmp_path / "out")
+        convert(replace(digits, scenes=replace(digits.scenes, **scenes)))
 
 
-def test_a_split_without_boxes_is_refused(voc, tmp_path):
+def test_a_split_without_boxes_is_refused(convert, pets, voc):
     write_xml(voc, "img3", "")
     with pytest.raises(UserError, match="split 'val' holds no usable box"):
-        run(dataset=_voc_settings(voc), output=tmp_path / "out")
+        convert(pets)
 
 
-def test_a_second_conversion_leaves_no_file_of_the_first(voc, tmp_path):
-    run(dataset=_voc_settings(voc, shards_per_split=3), output=tmp_path / "out")
-    run(dataset=_voc_settings(voc), output=tmp_path / "out")
+def test_a_second_conversion_leaves_no_file_of_the_first(convert, pets, tmp_path):
+    convert(pets)
+    (tmp_path / "out/train-007.parquet").write_bytes(b"of an earlier conversion")
+    convert(pets)
     shards = {path.name for path in (tmp_path / "out").glob("*.parquet")}
     assert shards == {shard.file for shard in read_manifest(tmp_path / "out").shards}
 
 
 @pytest.mark.skipif(not BCCD.is_dir(), reason="needs BCCD beside the repository, in ../shared/data/bccd")
-def test_bccd_keeps_all_boxes_but_its_two_degenerate_ones(tmp_path):
-    report = run(dataset=replace(DIGITS, name="bccd", source=str(BCCD)), output=tmp_path / "out")
+def test_bccd_keeps_all_boxes_but_its_two_degenerate_ones(digits, convert, tmp_path):
+    report = convert(replace(digits, name="bccd", source=str(BCCD)))
     assert report["classes"] == ["Platelets", "RBC", "WBC"]
     splits = report["splits"]
-    assert [splits[split]["images"] for split in ("train", "val", "test")] == [205, 87, 72]
+    assert [splits[split]["images"] for split in SPLITS] == [205, 87, 72]
     assert sum(row["boxes"] for row in splits.values()) == 4888 - 2
-    found = [(row["name"], row["rule"], row["box"]) for row in report["offenders"]]
-    assert found == [
-        ("BloodImage_00338", "degenerate", [504, 337, 504, 337]),
-        ("BloodImage_00343", "degenerate", [181, 329, 181, 329]),
+    offenders = json.loads((tmp_path / "out/report.json").read_text())["offenders"]
+    assert [(row["name"], row["rule"], row["box"]) for row in offenders] == [
+        ("BloodImage_00338", "zero_area", [504, 337, 504, 337]),
+        ("BloodImage_00343", "zero_area", [181, 329, 181, 329]),
     ]

@@ -14,8 +14,8 @@ def load(counts: Mapping[str, int], *, size: int, seed: int) -> RawDataset:
     if size < MIN_SIZE:
         raise UserError(f"dataset.scenes.size is {size}: scenes of digits need {MIN_SIZE} pixels or more")
     for split, count in counts.items():
-        if count < 0:
-            raise UserError(f"dataset.scenes.{split} is {count}: give 0 or more scenes")
+        if count < 1:
+            raise UserError(f"dataset.scenes.{split} is {count}: give every split a scene or more")
     note = f"glyphs of scikit-learn's load_digits, divided between the splits before scenes are drawn (seed {seed})"
     return RawDataset(
         format="digits",
