@@ -26,6 +26,19 @@ class Detections:
         keep = self.scores >= score
         return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
 
+    def sound(self) -> "Detections":
+        """Those that can be scored.
+
+        One whose score is not a finite number cannot be ranked and goes, as it passes no threshold either. One whose
+        box is none (a corner that is not finite, or left and right or top and bottom exchanged) stays with an empty
+        box at 0, 0: a false alarm. Metric libraries disagree on both, and some call a box of NaN a perfect find.
+        """
+        keep = np.isfinite(self.scores)
+        boxes = self.boxes[keep]
+        proper = np.isfinite(boxes).all(axis=1) & (boxes[:, 2] >= boxes[:, 0]) & (boxes[:, 3] >= boxes[:, 1])
+        boxes = np.where(proper[:, None], boxes, np.float32(0))
+        return Detections(boxes, self.scores[keep], self.labels[keep])
+
 
 def write_detections(path: Path, rows: Iterable[tuple[str, str, str, str, Detections]]) -> None:
     """Write (export, runtime, split, picture name, detections) rows to a Parquet file, a line per picture."""

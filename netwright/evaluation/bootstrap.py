@@ -1,0 +1,127 @@
+"""Is one model better than another, or were the test pictures kind? The paired bootstrap over pictures.
+
+Pictures are drawn with replacement, as many as there are, the same draw for both models (Efron and Tibshirani 1993,
+chapter 13: percentile intervals). A picture drawn twice counts twice. hotcoco's own ``compare`` is not used: it drops
+the repeats, which leaves 63 % of the pictures in a sample and makes its intervals a quarter too narrow.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.errors import UserError
+from netwright.evaluation.evaluation import Evaluation
+from netwright.evaluation.matches import match_pictures, weighted_accuracy
+from netwright.evaluation.truth import Truth
+
+_AT_ONCE = 250  # resamples: what bounds the memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """``value`` on the pictures as they are, and the interval from ``low`` to ``high`` of the resamples."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two models, accuracy 0..1; ``difference`` is second minus first, ``share_better`` how often that is above 0."""
+
+    first: Interval
+    second: Interval
+    difference: Interval
+    share_better: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedBootstrap:
+    """``map50_95`` and ``map50`` of both models, with what the intervals rest on."""
+
+    map50_95: Comparison
+    map50: Comparison
+    pictures: int
+    runs: tuple[int, int]
+    resamples: int
+    seed: int
+    confidence: float
+
+
+def paired_bootstrap(
+    first: Sequence[Evaluation],
+    second: Sequence[Evaluation],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> PairedBootstrap:
+    """Compare two models, each given by its runs (one for each seed of training), on the same pictures.
+
+    A model's accuracy is the mean over its runs. With several runs these are drawn again too, each model's by
+    themselves, so that the interval covers other pictures *and* other seeds; with one it covers other pictures only.
+    A resample without any truth is left out. Raises UserError for fewer than two pictures and for no truth, and
+    ValueError where the runs are not of the same pictures.
+    """
+    truth = _common_truth([*first, *second])
+    random = np.random.default_rng(seed)
+    weights = random.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), size=resamples)
+    one, other = (_accuracies(runs, weights, random) for runs in (first, second))
+    return PairedBootstrap(
+        map50_95=_compare(one.mean(axis=1), other.mean(axis=1), confidence),
+        map50=_compare(one[:, 0], other[:, 0], confidence),
+        pictures=len(truth),
+        runs=(len(first), len(second)),
+        resamples=resamples,
+        seed=seed,
+        confidence=confidence,
+    )
+
+
+def _common_truth(runs: Sequence[Evaluation]) -> Truth:
+    truth = runs[0].truth
+    for run in runs:
+        same = run.truth.names == truth.names and run.truth.classes == truth.classes
+        if not same or not all(map(np.array_equal, run.truth.boxes, truth.boxes)):
+            raise ValueError("a paired comparison needs runs on the same pictures in the same order")
+    if len(truth) < 2 or not any(len(labels) for labels in truth.labels):
+        boxes = sum(len(labels) for labels in truth.labels)
+        raise UserError(f"an interval over {len(truth)} pictures with {boxes} boxes says nothing: compare on more")
+    return truth
+
+
+def _accuracies(
+    runs: Sequence[Evaluation], weights: NDArray[np.int64], random: np.random.Generator
+) -> NDArray[np.float64]:
+    """Accuracy (1 + B, T): on the pictures as they are, then on each resample of pictures and runs."""
+    rows = np.vstack([np.ones((1, weights.shape[1]), dtype=np.int64), weights])
+    found = np.stack([_blockwise(run, rows) for run in runs])
+    drawn = random.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=len(weights)) / len(runs)
+    shares = np.vstack([np.full((1, len(runs)), 1 / len(runs)), drawn])
+    mean: NDArray[np.float64] = np.einsum("br,rbt->bt", shares, found)
+    return mean
+
+
+def _blockwise(run: Evaluation, weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    classes = match_pictures(run)
+    parts = range(0, len(weights), _AT_ONCE)
+    return np.concatenate([weighted_accuracy(classes, weights[start : start + _AT_ONCE]) for start in parts])
+
+
+def _compare(first: NDArray[np.float64], second: NDArray[np.float64], confidence: float) -> Comparison:
+    difference = second - first
+    return Comparison(
+        first=_interval(first, confidence),
+        second=_interval(second, confidence),
+        difference=_interval(difference, confidence),
+        share_better=float((difference[1:][~np.isnan(difference[1:])] > 0).mean()),
+    )
+
+
+def _interval(values: NDArray[np.float64], confidence: float) -> Interval:
+    """The first of ``values`` is the one measured, the others are the resamples'."""
+    low, high = np.nanquantile(values[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(value=float(values[0]), low=float(low), high=float(high))
