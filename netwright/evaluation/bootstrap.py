@@ -85,10 +85,11 @@ def _common_truth(runs: Sequence[Evaluation]) -> Truth:
     truth = runs[0].truth
     for run in runs:
         same = run.truth.names == truth.names and run.truth.classes == truth.classes
-        if not same or not all(map(np.array_equal, run.truth.boxes, truth.boxes)):
+        same = same and all(map(np.array_equal, run.truth.boxes, truth.boxes))
+        if not same or not all(map(np.array_equal, run.truth.labels, truth.labels)):
             raise ValueError("a paired comparison needs runs on the same pictures in the same order")
-    if len(truth) < 2 or not any(len(labels) for labels in truth.labels):
-        boxes = sum(len(labels) for labels in truth.labels)
+    boxes = sum(int((~crowd).sum()) for crowd in truth.crowd)
+    if len(truth) < 2 or not boxes:
         raise UserError(f"an interval over {len(truth)} pictures with {boxes} boxes says nothing: compare on more")
     return truth
 
