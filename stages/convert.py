@@ -17,19 +17,25 @@ if TYPE_CHECKING:
 def run(*, dataset: Dataset, output: Path, scratch: Path, workers: int = 0) -> dict[str, Any]:
     """Convert the dataset that ``dataset`` describes into ``output``; return the report.
 
-    ``scratch`` keeps what is learnt of each picture; ``workers`` processes examine them (0: one a processor).
+    ``scratch`` keeps what is learnt of each picture, and what a zip or tar file given as the source unpacks to;
+    ``workers`` processes examine them (0: one a processor).
     """
+    from netwright.data.archive import open_source
     from netwright.data.convert import convert_dataset
     from netwright.data.source import load_raw
     from netwright.data.worker_pool import worker_count
 
     source = Path(dataset.source)
-    raw = load_raw(source, dataset.format, scenes=_scenes(dataset), size=dataset.scenes.size, seed=dataset.scenes.seed)
     with _progress() as progress:
+        unpacked = progress("unpack", source.stat().st_size) if source.is_file() else None
+        folder = open_source(source, scratch, advance=unpacked or (lambda _: None))
+        raw = load_raw(
+            folder, dataset.format, scenes=_scenes(dataset), size=dataset.scenes.size, seed=dataset.scenes.seed
+        )
         converted = convert_dataset(
             raw,
             output,
-            _recipe(dataset, raw.classes),
+            _recipe(dataset, raw.classes, folder),
             source=source,
             scratch=scratch,
             workers=worker_count(workers),
@@ -43,7 +49,7 @@ def _scenes(dataset: Dataset) -> dict[str, int]:
     return {"train": dataset.scenes.train, "val": dataset.scenes.val, "test": dataset.scenes.test}
 
 
-def _recipe(dataset: Dataset, classes: tuple[str, ...]) -> "Recipe":
+def _recipe(dataset: Dataset, classes: tuple[str, ...], folder: Path) -> "Recipe":
     from netwright.data.convert import Recipe
     from netwright.data.division import SplitPolicy
     from netwright.data.validate import ExaminePolicy
@@ -56,7 +62,7 @@ def _recipe(dataset: Dataset, classes: tuple[str, ...]) -> "Recipe":
             class_mapping=dataset.class_mapping,
             classes=classes,
             tiny_pixels=dataset.tiny_pixels,
-            root=dataset.source,
+            root=str(folder),
         ),
         split=SplitPolicy(group_by=split.group_by, shares=asdict(split.shares), seed=split.seed),
         leakage=dataset.leakage,

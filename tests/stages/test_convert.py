@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,3 +196,31 @@ def test_bccd_keeps_all_boxes_but_its_two_degenerate_ones(digits, convert, tmp_p
         ("BloodImage_00338", "zero_area", [504, 337, 504, 337]),
         ("BloodImage_00343", "zero_area", [181, 329, 181, 329]),
     ]
+
+
+@pytest.mark.parametrize("kind", ["zip", "gztar"])
+def test_an_archive_gives_the_dataset_that_its_folder_gives(convert, pets, voc, tmp_path, kind):
+    write_xml(voc, "img0", object_xml("cat", 9, 9, 5, 5))
+    from_folder = convert(pets)
+    archive = shutil.make_archive(str(tmp_path / "pets"), kind, voc.parent, voc.name)
+    shutil.rmtree(voc)
+    from_archive = convert(replace(pets, source=archive), "out2")
+    assert from_archive == from_folder
+    for name in ("manifest.json", "report.json", "index.html"):
+        assert (tmp_path / "out2" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+
+
+def test_an_archive_that_changed_is_converted_anew(convert, pets, voc, tmp_path):
+    source = shutil.make_archive(str(tmp_path / "pets"), "zip", voc)
+    before = convert(replace(pets, source=source))
+    write_xml(voc, "img1", object_xml("cat", *BOXES["cat"]))  # without its dog
+    shutil.make_archive(str(tmp_path / "pets"), "zip", voc)
+    after = convert(replace(pets, source=source))
+    assert before["splits"]["train"]["boxes"] - after["splits"]["train"]["boxes"] == 1
+    assert before["fingerprint"] != after["fingerprint"]
+
+
+def test_a_source_that_is_another_file_is_refused(convert, pets, tmp_path):
+    (tmp_path / "pets.rar").write_bytes(b"Rar!")
+    with pytest.raises(UserError, match=r"give a folder or one of \.zip"):
+        convert(replace(pets, source=str(tmp_path / "pets.rar")))
