@@ -9,7 +9,6 @@ into lower case), corners too, and box, truncation and occlusion are kept, the r
 readers make of it. It is read as a crowd, so that the rule for crowds decides (by default it is dropped and counted).
 """
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +18,8 @@ from typing import NamedTuple
 
 from netwright.artifacts.dataset import Record
 from netwright.data.formats.folders import files_below, refuse_outside, stem_of, subfolders
-from netwright.data.formats.label_text import quote, read_lines, write_lines
+from netwright.data.formats.kitti_groups import read_groups
+from netwright.data.formats.label_text import check_class, quote, read_lines, write_lines
 from netwright.data.formats.labelled_files import LABEL, LabelledFiles, Row, match_files, settle, split_of
 from netwright.data.formats.picture_files import EXTENSIONS, inside, write_picture
 from netwright.data.raw import RawBox, RawDataset, RawLabels
@@ -29,7 +29,6 @@ from netwright.types import SPLITS
 LOOKED_FOR = "images/ or image_2/ beside labels/ or label_2/ with *.txt of 15 fields"
 _PICTURES, _LABELS = ("image_2", "images", "image"), ("label_2", "labels", "label")
 _SETS = "ImageSets"
-_SEQUENCES = "kitti_seq_to_map.json"
 _UNKNOWN_3D = "-1 -1 -1 -1000 -1000 -1000 -10"  # as the development kit writes what is not known
 _NOTE = "box, truncation and occlusion are kept; alpha, the 3D fields and a score (16th field) are not"
 _DONT_CARE_NOTE = "DontCare regions are read as crowds: the rule crowd decides"
@@ -58,8 +57,8 @@ def detect(folder: Path) -> str:
 def load(folder: Path) -> RawDataset:
     """Read the dataset in ``folder``: its splits are folders (train, val...) or ``ImageSets/{train,val,test}.txt``.
 
-    TAO's ``kitti_seq_to_map.json`` (sequence: frames) gives the groups. Raises UserError where there are no labels,
-    a split file lists a picture without label, or a link leads out.
+    Groups are TAO's sequences or the benchmark's drives (see kitti_groups), where those files are there. Raises
+    UserError where there are no labels, a split file lists a picture without label, or a link leads out.
     """
     places = _places(folder)
     if not places:
@@ -69,8 +68,11 @@ def load(folder: Path) -> RawDataset:
         raise UserError(
             f"no *.txt in {' or '.join(place.labels for place in places)} of {folder}: put the labels there"
         )
-    rows, notes = settle(_grouped(folder, _listed(folder, rows)))
+    groups = read_groups(folder)
+    rows, notes = settle([replace(row, group=groups.get(row.name, "")) for row in _listed(folder, rows)])
     pictures = LabelledFiles(folder, rows, _bind)
+    if unlabelled := _unlabelled(folder, places):
+        notes.append(f"{', '.join(unlabelled)}: pictures without a folder of labels beside them are left out")
     notes += [_NOTE, _DONT_CARE_NOTE]
     return RawDataset(format="kitti", classes=(), pictures=pictures, count=len(rows), notes=tuple(notes))
 
@@ -115,6 +117,14 @@ def _place(folder: Path, prefix: str) -> _Place | None:
     return _Place(prefix, inner + pictures[0], inner + labels[0]) if pictures and labels else None
 
 
+def _unlabelled(folder: Path, places: list[_Place]) -> list[str]:
+    """Folders like the benchmark's ``testing/``, which has pictures alone."""
+    if not places[0].prefix:
+        return []
+    names = set(subfolders(folder, border=folder)) - {place.prefix for place in places}
+    return [name for name in sorted(names) if (folder / name / _PICTURES[0]).is_dir()]
+
+
 def _rows(folder: Path, place: _Place) -> Iterator[Row]:
     def keyed(inner: str, extensions: frozenset[str]) -> list[tuple[str, str]]:
         files = files_below(folder / inner, extensions, border=folder)
@@ -144,26 +154,13 @@ def _listed(folder: Path, rows: list[Row]) -> list[Row]:
         if not path.is_file() or (split == "test" and (folder / "testing").is_dir()):
             continue
         refuse_outside(path, folder)
-        for _, name in read_lines(path, f"{_SETS}/{split}.txt"):
+        for _, line in read_lines(path, f"{_SETS}/{split}.txt"):
+            name = line if line in labelled else stem_of(line)
             if name not in labelled:
-                raise UserError(f"{_SETS}/{split}.txt lists {quote(name)}, which has no label: add it or unlist it")
+                raise UserError(f"{_SETS}/{split}.txt lists {quote(line)}, which has no label: add it or unlist it")
             if splits.setdefault(name, split) != split:
-                raise UserError(f"{quote(name)} is in {splits[name]}.txt and {split}.txt of {_SETS}: keep it in one")
+                raise UserError(f"{quote(line)} is in {splits[name]}.txt and {split}.txt of {_SETS}: keep it in one")
     return [replace(row, split=splits.get(row.name, "")) for row in rows]
-
-
-def _grouped(folder: Path, rows: list[Row]) -> list[Row]:
-    """``rows`` with TAO's sequences as groups, where the map of them is there."""
-    path = folder / _SEQUENCES
-    if not path.is_file():
-        return rows
-    refuse_outside(path, folder)
-    try:
-        sequences = json.loads("".join(line for _, line in read_lines(path, _SEQUENCES)))
-        groups = {str(frame): str(sequence) for sequence, frames in sequences.items() for frame in frames}
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise UserError(f"{_SEQUENCES} is not a map of sequences to frames ({error}): repair or remove it") from None
-    return [replace(row, group=groups.get(row.name, "")) for row in rows]
 
 
 def _looks_like(line: str) -> bool:
@@ -187,7 +184,7 @@ def _box(line: str, where: str) -> RawBox:
         truncated, occluded, _, xmin, ymin, xmax, ymax = (float(field) for field in fields[words : words + 7])
     except ValueError:
         raise UserError(f"{where} has text where a number belongs, {quote(line)}: repair it") from None
-    label = " ".join(fields[:words])
+    label = check_class(" ".join(fields[:words]), where)
     return RawBox(
         label=label,
         corners=(xmin, ymin, xmax, ymax),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from netwright.errors import UserError
 
-LARGEST = 1 << 24  # bytes; a line a box, so far above 100,000 boxes
+LARGEST = 1 << 23  # bytes; a line a box, so far above 50,000 boxes
+_LONGEST = 200  # characters of a class name
 
 
 def read_lines(path: Path, shown: str) -> Iterator[tuple[int, str]]:
@@ -32,6 +33,16 @@ def write_lines(lines: Iterable[str], path: Path) -> None:
     """Write ``lines`` as UTF-8, each ended by a line feed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
+
+
+def check_class(name: str, where: str) -> str:
+    """Return the class name, stripped. Raises UserError for an empty or overlong one, or control characters."""
+    stripped = name.strip()
+    if not stripped or len(stripped) > _LONGEST or not stripped.isprintable():
+        raise UserError(
+            f"{where} has {quote(name)} for a class name: up to {_LONGEST} printable characters are expected"
+        )
+    return stripped
 
 
 def quote(line: str) -> str:

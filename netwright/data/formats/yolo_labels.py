@@ -5,6 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from netwright.data.formats.label_text import quote, read_lines
+from netwright.data.picture_rules import FORMATS
 from netwright.data.raw import RawBox, RawLabels
 from netwright.errors import UserError
 
@@ -33,7 +34,7 @@ def read_labels(path: Path, picture: Path, shown: str, *, names: tuple[str, ...]
 def upright_size(picture: Path, shown: str) -> tuple[int, int]:
     """Width and height in pixels, from the header, after the turn that EXIF asks for. Raises UserError."""
     try:
-        with Image.open(picture) as image:
+        with Image.open(picture, formats=FORMATS) as image:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
     except FileNotFoundError:

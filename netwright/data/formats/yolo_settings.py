@@ -7,13 +7,14 @@ from typing import Any
 
 import yaml
 
-from netwright.data.formats.folders import refuse_outside
-from netwright.data.formats.label_text import quote, read_lines, read_text
+from netwright.data.formats.folders import refuse_outside, visible_names
+from netwright.data.formats.label_text import check_class, quote, read_lines, read_text
 from netwright.data.formats.picture_files import inside
 from netwright.errors import UserError
 from netwright.types import SPLITS
 
 _KEYS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+_LARGEST = 1 << 18  # bytes; 20,000 named classes
 _USUAL = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 
 Entries = tuple[tuple[str, tuple[str, ...]], ...]
@@ -39,7 +40,6 @@ def read_settings(folder: Path) -> Settings:
     path = settings_file(folder)
     if path is None:
         return _listed_names(folder)
-    refuse_outside(path, folder)
     value = _read_yaml(path)
     names, notes = _names(value, path.name)
     entries, more = _entries(folder, value, path.name)
@@ -50,7 +50,8 @@ def read_settings(folder: Path) -> Settings:
 
 def settings_file(folder: Path) -> Path | None:
     """The YAML file with names or nc: data.yaml, or the first by name. Raises UserError for a broken data.yaml."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".yaml", ".yml") and path.is_file())
+    paths = [folder / name for name in visible_names(folder)]
+    files = [path for path in paths if path.suffix.lower() in (".yaml", ".yml") and path.is_file()]
     usual = [path for wanted in _USUAL for path in files if path.name.lower() == wanted]
     for path in dict.fromkeys(usual + files):
         try:
@@ -65,6 +66,9 @@ def settings_file(folder: Path) -> Path | None:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
+    refuse_outside(path, path.parent)
+    if path.stat().st_size > _LARGEST:
+        raise UserError(f"{path} has more than {_LARGEST >> 10} KiB: no list of classes is as long")
     try:
         value = yaml.load(read_text(path, str(path)), Loader=yaml.BaseLoader)  # noqa: S506 texts alone: "no" stays "no"
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -82,11 +86,12 @@ def _names(value: dict[str, Any], file: str) -> tuple[tuple[str, ...], list[str]
         return tuple(str(number) for number in range(count)), [f"{file} names no classes: they are called by number"]
     if isinstance(names, dict):
         names, notes = _numbered(names, file)
-    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() for name in names):
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(f"names in {file} is neither a list of texts nor a map of numbers to texts: repair it")
+    names = [check_class(name, f"names in {file}") for name in names]
     if "nc" in value and _count(value["nc"], file) != len(names):
         raise UserError(f"{file} says nc: {value['nc']}, but names {len(names)} classes: make them agree")
-    return tuple(name.strip() for name in names), notes
+    return tuple(names), notes
 
 
 def _numbered(names: dict[str, Any], file: str) -> tuple[list[Any], list[str]]:
@@ -99,8 +104,13 @@ def _numbered(names: dict[str, Any], file: str) -> tuple[list[Any], list[str]]:
 
 def _count(text: Any, file: str) -> int:
     if not (isinstance(text, str) and re.fullmatch(r"\d{1,5}", text)):
-        raise UserError(f"{file} has {text!r} where the number of a class or of classes belongs: repair it")
+        raise UserError(f"{file} has {_shown(text)} where the number of a class or of classes belongs: repair it")
     return int(text)
+
+
+def _shown(value: Any) -> str:
+    """``value`` for a message; of lists and maps, which may be endless, the kind alone."""
+    return quote(value) if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def _keypoints(value: dict[str, Any], file: str) -> int:
@@ -108,7 +118,7 @@ def _keypoints(value: dict[str, Any], file: str) -> int:
     if not shape:
         return 0
     if not isinstance(shape, list) or len(shape) != 2:
-        raise UserError(f"kpt_shape in {file} is {shape!r}: two numbers are expected")
+        raise UserError(f"kpt_shape in {file} is {_shown(shape)}: two numbers are expected")
     return _count(shape[0], file) * _count(shape[1], file)
 
 
@@ -119,7 +129,9 @@ def _entries(folder: Path, value: dict[str, Any], file: str) -> tuple[Entries, l
         entry: Any = next((value[key] for key in _KEYS[split] if value.get(key)), [])
         texts = entry if isinstance(entry, list) else [entry]
         if not all(isinstance(text, str) for text in texts):
-            raise UserError(f"{split} in {file} is {entry!r}: a folder, a .txt file or a list of them is expected")
+            raise UserError(
+                f"{split} in {file} is {_shown(entry)}: a folder, a .txt file or a list of them is expected"
+            )
         places = tuple(_entry(folder, base, text, f"{split} in {file}") for text in texts if text)
         if earlier := next((other for other, known in found.items() if places and known == places), None):
             notes.append(f"{file} gives {split} the same pictures as {earlier}: {split} is ignored")
@@ -157,8 +169,8 @@ def _listed_names(folder: Path) -> Settings:
     """Class names of ``classes.txt`` or Darknet's ``*.names``, one a line."""
     for place in (folder, folder / "labels"):
         for pattern in ("classes.txt", "*.names", "_darknet.labels"):
-            for path in sorted(place.glob(pattern)):
+            for path in filter(Path.is_file, sorted(place.glob(pattern))):
                 refuse_outside(path, folder)
-                names = tuple(line for _, line in read_lines(path, path.name))
+                names = tuple(check_class(line, path.name) for _, line in read_lines(path, path.name))
                 return Settings(file=path.name, names=names, notes=(f"classes are named by {path.name}",))
     return Settings(notes=("no data.yaml, classes.txt or *.names: classes are called by their numbers",))

@@ -135,6 +135,8 @@ BROKEN = {
     "binary": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text"),
     "line of control characters": (b"\x1b[31mcar\x07", "'\\x1b[31mcar\\x07'"),
     "long line": (b"car " * 10_000, "..."),
+    "long class": (b"car " * 100 + CAR.encode(), "up to 200 printable characters"),
+    "class of control characters": (b"\x1b[31m" + CAR.encode(), "up to 200 printable characters"),
 }
 
 
@@ -188,6 +190,29 @@ def test_taos_sequences_are_groups(tmp_path):
     write_files(tmp_path, {"kitti_seq_to_map.json": '["a"]'})
     with pytest.raises(UserError, match=r"kitti_seq_to_map\.json is not a map"):
         load(tmp_path)
+
+
+def test_the_benchmarks_drives_are_groups(tmp_path):
+    files = {f"training/image_2/00000{number}.png": None for number in range(3)}
+    files |= {f"training/label_2/00000{number}.txt": CAR for number in range(3)}
+    drives = "2011_09_26 2011_09_26_drive_0005_sync 0000000109\n2011_09_28 2011_09_28_drive_0106_sync 0000000048\n"
+    write_files(
+        tmp_path, files | {"devkit/mapping/train_mapping.txt": drives, "devkit/mapping/train_rand.txt": "2,1,2"}
+    )
+    groups = {picture.name: picture.group for picture in load(tmp_path).pictures}
+    first, second = "2011_09_26_drive_0005_sync", "2011_09_28_drive_0106_sync"
+    assert groups == {"000000": second, "000001": first, "000002": second}
+    write_files(tmp_path, {"devkit/mapping/train_rand.txt": "3,1,2"})
+    load(tmp_path)  # the file ends in a line feed: line 3 is there and empty
+    write_files(tmp_path, {"devkit/mapping/train_rand.txt": "4,1"})
+    with pytest.raises(UserError, match=r"train_rand\.txt and train_mapping\.txt do not tell the drives"):
+        load(tmp_path)
+
+
+def test_the_benchmarks_test_pictures_are_left_out_and_said(tmp_path):
+    files = {"training/image_2/a.png": None, "training/label_2/a.txt": CAR, "testing/image_2/a.png": None}
+    raw = load(write_files(tmp_path, files))
+    assert "testing: pictures without a folder of labels beside them are left out" in raw.notes
 
 
 def test_a_split_without_any_label_is_left_out_and_said(tmp_path):

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import yaml
@@ -105,6 +107,9 @@ def test_names_are_read_as_written(tmp_path, data, classes):
     assert load(_dataset(tmp_path, ["images/a.jpg", "labels/a.txt"], data)).classes == classes
 
 
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
 BROKEN = {
     "nc and names differ": ("nc: 3\nnames: [cat, dog]", "says nc: 3, but names 2 classes"),
     "names are a number": ("names: 2", "neither a list of texts nor a map"),
@@ -122,6 +127,11 @@ BROKEN = {
     "drive": (NAMES + "train: C:\\data\\images", "below the dataset's own folder"),
     "way out in between": (NAMES + "train: images/../../etc", "below the dataset's own folder"),
     "a map of folders": (NAMES + "train: {a: images}", "a folder, a .txt file or a list"),
+    "an empty name": ("names: [cat, '']", "printable characters"),
+    "a name of control characters": ('names: ["\\e[31mcat"]', "printable characters"),
+    "too large": ("names: [" + "cat, " * 100_000 + "]", "has more than 256 KiB"),
+    "bomb of names": (BOMB + "names: *i", "neither a list of texts nor a map"),
+    "bomb of entries": (NAMES + BOMB + "train: *i", "a folder, a .txt file or a list"),
     "kpt_shape": (NAMES + "kpt_shape: 17", "two numbers are expected"),
 }
 
@@ -133,6 +143,22 @@ def test_refuses_broken_settings_in_one_line(tmp_path, data, message):
     assert message in str(caught.value)
     assert "data.yaml" in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+def test_links_and_pipes_in_the_place_of_settings_are_not_read(tmp_path):
+    write_files(tmp_path, {"outside.txt": "secret\n", "set/images/a.jpg": None, "set/labels/a.txt": BOX})
+    os.mkfifo(tmp_path / "set/classes.txt")
+    os.mkfifo(tmp_path / "set/data.yaml")
+    assert load(tmp_path / "set").classes == ()
+    for name, content in {"data.yaml": "", "classes.txt": "", "list.txt": "train: list.txt\n" + NAMES}.items():
+        for path in (tmp_path / "set/data.yaml", tmp_path / "set/classes.txt", tmp_path / "set" / name):
+            path.unlink(missing_ok=True)
+        if content:
+            (tmp_path / "set/data.yaml").write_text(content)
+        (tmp_path / "set" / name).symlink_to("../outside.txt")
+        with pytest.raises(UserError, match="outside the dataset's folder") as caught:
+            load(tmp_path / "set")
+        assert "secret" not in str(caught.value)
 
 
 def test_yaml_never_runs_code(tmp_path):
