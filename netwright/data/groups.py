@@ -108,9 +108,10 @@ def _patience(text: str) -> Iterator[None]:
 
 
 def _told(groups: Sequence[str]) -> str:
-    """How many groups there are, the largest, and how many pictures are in none."""
+    """How many groups there are, the largest, and how many pictures are in none and stand alone."""
+    total = len(groups)
     sizes = Counter(group for group in groups if group)
     largest, size = min(sizes.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
     alone = sum(not group for group in groups)
-    rest = f" ({alone} pictures are in none and stand alone)" if alone else ""
-    return f"{len(sizes)} {'group' if len(sizes) == 1 else 'groups'} (largest {largest!r}, {size} pictures){rest}"
+    rest = f"; {alone} in none" if alone else ""
+    return f"{len(sizes)} {'group' if len(sizes) == 1 else 'groups'} (largest {largest!r}: {size} of {total}{rest})"

@@ -24,8 +24,8 @@ def test_auto_keeps_the_groups_that_the_dataset_names():
     found, why = group_pictures(pictures, "auto")
     assert found == pictures
     assert why == (
-        "1 group (largest 'video one', 2 pictures) (1 pictures are in none and stand alone) that the dataset names "
-        "stay whole; dataset.split.group_by: none would part them"
+        "1 group (largest 'video one': 2 of 3; 1 in none) that the dataset names stay whole; "
+        "dataset.split.group_by: none would part them"
     )
 
 
@@ -33,7 +33,7 @@ def test_auto_says_how_many_videos_it_saw_and_how_to_change_it():
     names = [f"video{video}_{frame:06d}" for video in range(4) for frame in range(10)]
     found, why = _found(names, "auto")
     assert sorted(set(found)) == ["video0_", "video1_", "video2_", "video3_"]
-    assert why.startswith("4 groups (largest 'video0_', 10 pictures) stay whole: names look like frames of videos")
+    assert why.startswith("4 groups (largest 'video0_': 10 of 40) stay whole: names look like frames of videos")
     assert "dataset.split.group_by: none" in why
 
 
@@ -53,7 +53,7 @@ def test_none_parts_even_the_datasets_own_groups():
 def test_folder_groups_by_the_whole_folder():
     found, why = _found(["day/a/1", "day/a/2", "day/b/1", "loose"], "folder")
     assert found == ["day/a", "day/a", "day/b", ""]
-    assert why.startswith("2 groups (largest 'day/a', 2 pictures) (1 pictures are in none and stand alone) stay whole")
+    assert why.startswith("2 groups (largest 'day/a': 2 of 4; 1 in none) stay whole")
 
 
 def test_folder_without_folders_is_refused():
