@@ -15,6 +15,7 @@ from netwright.data.formats.picture_files import inside, is_unicode
 from netwright.data.raw import RawBox, RawLabels
 from netwright.errors import UserError
 
+_TRUE = (1, "1", "true", "True")  # and 1.0 and true
 _MISSING = (math.nan,) * 4
 
 
@@ -159,6 +160,8 @@ class CocoFile:
     def _category(self, entry: dict[str, Any]) -> None:
         code = self._need(entry, "id", "the category")
         name = str(self._need(entry, "name", "the category")).strip()
+        if not name:
+            raise UserError(f"{self.path}: category {code!r} has an empty name: give it one")
         if self._names.setdefault(code, name) != name:
             raise UserError(f"{self.path}: category {code!r} is both {self._names[code]!r} and {name!r}: keep one")
         self._parents[code] = entry.get("supercategory")
@@ -173,8 +176,8 @@ class CocoFile:
             raise UserError(f"{self.path}: the annotation {_short(entry)} has a box that is not four numbers") from None
         more = entry.get("attributes")
         more = more if isinstance(more, dict) else {}
-        self._crowd.append(bool(entry.get("iscrowd")))
-        self._difficult.append(bool(more.get("difficult")))
+        self._crowd.append(entry.get("iscrowd") in _TRUE)
+        self._difficult.append(more.get("difficult") in _TRUE)
         self._truncated.append(_number(more.get("truncated"), 1.0))
         self._occluded.append(int(_number(more.get("occluded"), 3.0)))
 

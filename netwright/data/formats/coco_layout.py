@@ -1,6 +1,6 @@
 """Where a COCO dataset keeps its JSON files and pictures, and which split each file is."""
 
-import mmap
+import io
 import os
 import re
 import unicodedata
@@ -15,6 +15,7 @@ from netwright.types import SPLITS
 ANNOTATIONS = "annotations"
 _ROBOFLOW = "_annotations.coco.json"
 _LISTS = tuple(re.compile(rb'"%s"\s*:\s*\[' % key) for key in (b"images", b"annotations", b"categories"))
+_CHUNK, _OVERLAP = 1 << 20, 256  # bytes; a key and its bracket are nearer to each other than the overlap
 _PROBES = 50  # pictures looked for, to tell in which folder they are
 
 
@@ -33,7 +34,8 @@ def json_files(folder: Path) -> list[Path]:
     own = sorted((folder / ANNOTATIONS).glob("instances_*.json"))
     roboflow = sorted([*folder.glob(_ROBOFLOW), *folder.glob(f"*/{_ROBOFLOW}")])
     others = (path for pattern in ("*.json", "*/*.json") for path in folder.glob(pattern))
-    return own or roboflow or sorted(path for path in others if all(_lists(path)))
+    named = [path for path in own or roboflow if path.is_file()]
+    return named or sorted(path for path in others if all(_lists(path)))
 
 
 def read_part(folder: Path, path: Path) -> Part:
@@ -77,13 +79,17 @@ def find_picture(folder: Path, name: str) -> Path:
 
 def _lists(path: Path) -> tuple[bool, ...]:
     """Whether the file's text has a list of images, of annotations and of categories."""
+    found = [False] * len(_LISTS)
     try:
-        if not path.is_file() or not path.stat().st_size:
-            return (False,) * len(_LISTS)
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            return tuple(bool(key.search(text)) for key in _LISTS)
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:
+            rest = b""
+            while (piece := file.read(_CHUNK)) and not all(found):
+                text = rest + piece
+                found = [was or bool(key.search(text)) for was, key in zip(found, _LISTS, strict=True)]
+                rest = text[-_OVERLAP:]
     except OSError:
         return (False,) * len(_LISTS)
+    return tuple(found)
 
 
 def _split_of(text: str) -> str:

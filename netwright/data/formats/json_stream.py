@@ -28,6 +28,8 @@ def stream_object(path: Path) -> Iterator[tuple[str, Any]]:
     try:
         with path.open("rb") as file:
             yield from _Window(file).members()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): restore it, or mend its rights") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text ({error.reason}): save it as UTF-8") from None
     except (ValueError, RecursionError) as error:

@@ -1,5 +1,8 @@
 """Pascal VOC: ``JPEGImages/``, ``Annotations/*.xml`` and, where present, ``ImageSets/Main/{train,val,test}.txt``.
 
+Read too, as others write it: ``images/`` beside ``annotations/``, and annotations right beside their pictures, with
+or without folders called train, val, test (LabelImg, Roboflow).
+
 Corners are taken as written, with no shift, as COCO converters of such datasets do: VOC's own tools count pixels from
 1 and include the last one, many later datasets (BCCD) do not say; the difference is one pixel. ``difficult``,
 ``truncated`` and ``occluded`` are kept (development kit of VOC 2012, annotation format).
@@ -7,27 +10,39 @@ Corners are taken as written, with no shift, as COCO converters of such datasets
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from netwright.artifacts.dataset import Record
 from netwright.data.formats import voc_xml
-from netwright.data.formats.folders import files_below, stem_of
+from netwright.data.formats.folders import files_below, stem_of, subfolders
 from netwright.data.formats.label_text import quote, read_lines
-from netwright.data.formats.labelled_files import LabelledFiles, Row, match_files, settle
+from netwright.data.formats.labelled_files import LabelledFiles, Row, match_files, settle, split_of
 from netwright.data.formats.picture_files import EXTENSIONS, inside, write_picture
 from netwright.data.raw import RawDataset, RawLabels
 from netwright.errors import UserError
 from netwright.types import SPLITS
 
 LABELS, PICTURES, SETS = Path("Annotations"), Path("JPEGImages"), Path("ImageSets/Main")
+_PICTURES = ("jpegimages", "images", "image", "imgs")
 _XML = frozenset({".xml"})
+_LOOKS = 5  # XML files that detection opens
 _MARKS = {"-1", "0", "1"}  # lists of one class say after each name whether it is there
+
+
+class _Place(NamedTuple):
+    """Folders of the annotations and the pictures inside the dataset: each "" or ending in "/"."""
+
+    labels: str
+    pictures: str
 
 
 def detect(folder: Path) -> str:
     """Why ``folder`` is a Pascal VOC dataset, "" where it is not."""
-    return f"it has {LABELS}/*.xml" if files_below(folder / LABELS, _XML, border=folder) else ""
+    place = _place(folder)
+    return f"it has {place.labels}*.xml of annotations" if place else ""
 
 
 def load(folder: Path) -> RawDataset:
@@ -36,12 +51,14 @@ def load(folder: Path) -> RawDataset:
     Raises UserError for a folder without annotations, for a split file that is no text, names one picture with
     another, or names a file outside, and for a link that leads out.
     """
-    labels = files_below(folder / LABELS, _XML, border=folder)
-    if not labels:
+    place = _place(folder)
+    if place is None:
         raise UserError(f"no XML file in {folder / LABELS}: a Pascal VOC dataset keeps one for each picture there")
-    pictures = files_below(folder / PICTURES, EXTENSIONS, border=folder)
+    labels = files_below(folder / place.labels, _XML, border=folder)
+    pictures = files_below(folder / place.pictures, EXTENSIONS, border=folder)
     splits, notes = _splits(folder, {stem_of(file) for file in (*labels, *pictures)})
-    rows, found = settle(_rows(folder, labels, pictures, splits))
+    rows = list(_rows(folder, place, labels, pictures, splits))
+    rows, found = settle(rows if splits else [_by_folder(row) for row in rows])
     return RawDataset(
         format="voc",
         classes=(),
@@ -71,29 +88,50 @@ def _bind(label: Path, _picture: Path, shown: str) -> partial[RawLabels]:
     return partial(voc_xml.read, label, shown)
 
 
-def _rows(folder: Path, labels: list[str], files: list[str], splits: Mapping[str, str]) -> list[Row]:
-    pictures = {f"{PICTURES}/{file}": stem_of(file) for file in files}
-    keyed = list(_keyed(folder, labels, frozenset(pictures.values())))
-    own = {key: stem_of(path.partition("/")[2]) for key, path in keyed}
-    matched = match_files(((key, path) for path, key in pictures.items()), keyed, lambda key: f"{PICTURES}/{key}.jpg")
-    rows = [
-        Row(name=key, picture=picture, label=label, split=splits.get(own.get(key, key), splits.get(key, "")))
-        for key, picture, label in matched
-    ]
-    known = {row.name for row in rows}.union(own.values())
-    gone = [name for name in splits if name not in known]  # listed, but neither labelled nor there
-    return rows + [Row(name=name, picture=f"{PICTURES}/{name}.jpg", label="", split=splits[name]) for name in gone]
+def _place(folder: Path) -> _Place | None:
+    names = {name.lower(): name for name in reversed(subfolders(folder, border=folder))} if folder.is_dir() else {}
+    if (labels := names.get("annotations")) and files_below(folder / labels, _XML, border=folder):
+        pictures = next((names[name] for name in _PICTURES if name in names), str(PICTURES))
+        return _Place(f"{labels}/", f"{pictures}/")
+    beside = files_below(folder, _XML, border=folder)
+    return _Place("", "") if any(voc_xml.is_annotation(folder / file) for file in beside[:_LOOKS]) else None
 
 
-def _keyed(folder: Path, labels: list[str], pictures: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Each annotation and the picture's name: its own, or else the one that it states and no other annotation has."""
-    stems = {stem_of(file) for file in labels}
+def _rows(folder: Path, place: _Place, labels: list[str], files: list[str], splits: Mapping[str, str]) -> Iterator[Row]:
+    pictures = [(stem_of(file), place.pictures + file) for file in files]
+    keyed = dict(zip(labels, _keys(folder / place.labels, labels, pictures), strict=True))
+    own = {key: stem_of(file) for file, key in keyed.items()}
+    matched = match_files(
+        pictures,
+        ((key, place.labels + file) for file, key in keyed.items()),
+        lambda key: f"{place.pictures}{key}.jpg",
+    )
+    known = set(own.values())
+    for key, picture, label in matched:
+        known.add(key)
+        split = splits.get(own.get(key, key), splits.get(key, ""))
+        yield Row(name=key, picture=picture, label=label, split=split)
+    for name in (name for name in splits if name not in known):  # listed, but neither labelled nor there
+        yield Row(name=name, picture=f"{place.pictures}{name}.jpg", label="", split=splits[name])
+
+
+def _keys(folder: Path, labels: list[str], pictures: list[tuple[str, str]]) -> Iterator[str]:
+    """The name of each annotation's picture: its own, or else the one that it states and no other annotation has."""
+    there = {key for key, _ in pictures} - {stem_of(file) for file in labels}
+    present = {key for key, _ in pictures}
     for file in labels:
         key = stem_of(file)
-        if key not in pictures:
-            stated = voc_xml.stated_name(folder / LABELS / file)
-            key = stated if stated in pictures and stated not in stems else key
-        yield key, f"{LABELS}/{file}"
+        if key not in present:
+            stated = voc_xml.stated_name(folder / file)
+            beside = (PurePosixPath(key).parent / stated).as_posix()
+            key = next((name for name in (beside, stated) if name in there), key)
+        yield key
+
+
+def _by_folder(row: Row) -> Row:
+    """``row`` with the split that its first folder is called by, where it is."""
+    first, _, rest = row.name.partition("/")
+    return replace(row, name=rest, split=split_of(first)) if rest and split_of(first) else row
 
 
 def _splits(folder: Path, known: set[str]) -> tuple[dict[str, str], list[str]]:

@@ -34,6 +34,14 @@ def read(path: Path, shown: str) -> RawLabels:
         raise UserError(f"{shown} is not a Pascal VOC annotation ({error}): repair it, or remove it") from None
 
 
+def is_annotation(path: Path) -> bool:
+    """Whether the XML at ``path`` is an annotation, as far as it can be read."""
+    try:
+        return _parse(path, path.name).find("object/bndbox") is not None
+    except UserError:
+        return False
+
+
 def stated_name(path: Path) -> str:
     """The picture's name by the annotation's ``filename``; "" where that leads out of its folder or is not there."""
     try:

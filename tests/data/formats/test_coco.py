@@ -258,3 +258,21 @@ def test_pycocotools_reads_what_is_written(tmp_path):
     assert (second["bbox"], second["category_id"], second["iscrowd"]) == ([0, 0, 7, 9], 1, 1)
     assert second["area"] == 63
     assert judge.getAnnIds(imgIds=[2]) == []
+
+
+def test_flags_may_be_written_as_text(tmp_path):
+    flags = [
+        {"iscrowd": "0"},
+        {"iscrowd": "1"},
+        {"attributes": {"difficult": "true", "occluded": True, "truncated": "x"}},
+    ]
+    raw = read(tmp_path, [box(1, [1, 2, 3, 4], **more) for more in flags])
+    boxes = next(iter(raw.pictures)).labels().boxes
+    assert [box.crowd for box in boxes] == [False, True, False]
+    assert (boxes[2].difficult, boxes[2].occluded, boxes[2].truncated) == (True, 1, 0)
+
+
+def test_a_link_to_itself_is_no_file(tmp_path):
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/instances_train2017.json").symlink_to("instances_train2017.json")
+    assert detect(tmp_path) == ""

@@ -8,9 +8,10 @@ import pytest
 from defusedxml.ElementTree import parse
 
 from netwright.artifacts.dataset import Record
+from netwright.data.formats.label_text import LARGEST
 from netwright.data.formats.voc import detect, load, save
 from netwright.errors import UserError
-from tests.data.formats.miniature_files import boxes_of, splits_of
+from tests.data.formats.miniature_files import boxes_of, splits_of, write_files
 from tests.data.miniature import BOXES, OWN_SPLITS, object_xml, write_picture, write_voc, write_xml
 
 CORNERS = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox>"
@@ -27,7 +28,7 @@ def labels_of(folder, name="img0"):
 
 def test_reads_boxes_and_own_splits(voc):
     raw = load(voc)
-    assert detect(voc) == "it has Annotations/*.xml"
+    assert detect(voc) == "it has Annotations/*.xml of annotations"
     assert (raw.format, raw.classes, raw.count) == ("voc", (), 6)
     assert boxes_of(raw, "img1") == [("cat", BOXES["cat"]), ("dog", BOXES["dog"])]
     first = next(iter(raw.pictures))
@@ -167,7 +168,7 @@ BROKEN = {
     "not a number": (f"<annotation>{object_xml('cat', 'one', 2, 3, 4)}</annotation>".encode(), "could not convert"),
     "missing number": (f"<annotation>{object_xml('cat', '', 2, 3, 4)}</annotation>".encode(), "could not convert"),
     "endless size": (b"<annotation><size><width>inf</width><height>1</height></size></annotation>", "infinity"),
-    "too large": (b"<annotation>" + b" " * (17 << 20) + b"</annotation>", "16 MiB"),
+    "too large": (b"<annotation>" + b" " * LARGEST + b"</annotation>", "MiB"),
 }
 
 
@@ -241,3 +242,32 @@ def test_writes_what_vocs_own_tools_read(tmp_path):
 def test_refuses_to_write_names_that_would_not_come_back(tmp_path, name, label):
     with pytest.raises(UserError, match="Pascal VOC cannot hold"):
         save([record(name)], (label,), tmp_path)
+
+
+def xml(label="cat", filename="x"):
+    return f"<annotation><filename>{filename}</filename>{object_xml(label, 1, 2, 3, 4)}</annotation>"
+
+
+@pytest.mark.parametrize(
+    ("files", "splits"),
+    [
+        ({"annotations/a.xml": xml(), "images/a.png": None}, {"a": ""}),
+        ({"a.xml": xml(), "a.jpg": None}, {"a": ""}),
+        (
+            {"train/a.xml": xml(), "train/a.jpg": None, "valid/b.xml": xml(), "valid/b.jpg": None},
+            {"a": "train", "b": "val"},
+        ),
+        ({"day/1.xml": xml(filename="one.jpg"), "day/one.jpg": None}, {"day/one": ""}),
+    ],
+    ids=["images/ and annotations/", "side by side", "roboflow", "by the annotation's entry"],
+)
+def test_reads_the_layouts_of_other_tools(tmp_path, files, splits):
+    raw = load(write_files(tmp_path, files))
+    assert detect(tmp_path)
+    assert splits_of(raw) == splits
+    assert all(picture.content.is_file() for picture in raw.pictures)
+    assert all(boxes_of(raw, name) == [("cat", (1, 2, 3, 4))] for name in splits)
+
+
+def test_xml_of_another_kind_is_no_annotation(tmp_path):
+    assert detect(write_files(tmp_path, {"pom.xml": "<project/>", "broken.xml": "<a", "a.jpg": None})) == ""
