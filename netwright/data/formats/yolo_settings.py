@@ -1,5 +1,6 @@
 """``data.yaml`` of a YOLO dataset, as Ultralytics and Roboflow write it, and the lists of class names of Darknet."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +133,14 @@ def _entries(folder: Path, value: dict[str, Any], file: str) -> tuple[Entries, l
             raise UserError(
                 f"{split} in {file} is {_shown(entry)}: a folder, a .txt file or a list of them is expected"
             )
-        places = tuple(_entry(folder, base, text, f"{split} in {file}") for text in texts if text)
+        found_places = [_entry(folder, base, text, f"{split} in {file}") for text in texts if text]
+        places = tuple(place for place in found_places if place is not None)
+        if split == "test" and len(places) < len(found_places):  # named by exporters even where there is none
+            notes.append(f"test in {file} is not there and ignored")
+        elif len(places) < len(found_places):
+            raise UserError(
+                f"{split} in {file} is {_shown(entry)}, which is not in {folder}: put it there or unlist it"
+            )
         if earlier := next((other for other, known in found.items() if places and known == places), None):
             notes.append(f"{file} gives {split} the same pictures as {earlier}: {split} is ignored")
         elif places:
@@ -148,21 +156,22 @@ def _base(folder: Path, text: Any, file: str) -> tuple[str, list[str]]:
         base = inside(text, f"path in {file}")
     except UserError:
         base = ""
-    if base and (folder / base).is_dir():
+    if base and os.path.isdir(folder / base):  # noqa: PTH112 as below
         return base, []
-    return "", [f"path in {file} is {text}, no folder inside the dataset: entries are taken from {file}'s own folder"]
+    return "", [
+        f"path in {file} is {quote(text)}, no folder inside the dataset: entries are taken from {file}'s own folder"
+    ]
 
 
-def _entry(folder: Path, base: str, text: str, where: str) -> str:
-    """``text`` inside the dataset. Roboflow writes ``../train/images`` for a folder beside its data.yaml."""
+def _entry(folder: Path, base: str, text: str, where: str) -> str | None:
+    """``text`` inside the dataset, None where nothing is there. Roboflow writes ``../train/images`` for a folder beside its data.yaml."""
     shorter = re.sub(r"^(\.{1,2}/)+", "", text.strip().replace("\\", "/"))
     if shorter in ("", "."):
         return base
     place = inside(shorter, where)
-    for candidate in (f"{base}/{place}" if base else place, place):
-        if (folder / candidate).exists():
-            return candidate
-    raise UserError(f"{where} is {quote(text)}, which is not in {folder}: put it there or remove the entry")
+    candidates = (f"{base}/{place}" if base else place, place)
+    # False, not an error, for a name that is too long
+    return next((path for path in candidates if os.path.exists(folder / path)), None)  # noqa: PTH110
 
 
 def _listed_names(folder: Path) -> Settings:

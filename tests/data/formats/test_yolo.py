@@ -41,14 +41,13 @@ LAYOUTS = {
 
 @pytest.mark.parametrize(("files", "data"), LAYOUTS.values(), ids=LAYOUTS)
 def test_knows_the_usual_folders_and_data_yaml(tmp_path, files, data):
-    if "test: ../test/images" in data:
-        (tmp_path / "test/images").mkdir(parents=True)
     raw = load(_dataset(tmp_path, files, data + NAMES))
     second = "s/b" if "images/val/s/b.jpg" in files else "b"
     assert splits_of(raw) == {"a": "train", second: "val"}
     assert boxes_of(raw, "a") == boxes_of(raw, second) == [("dog", CORNERS)]
     assert (raw.format, raw.classes, raw.count) == ("yolo", ("cat", "dog"), 2)
     assert detect(tmp_path) == "data.yaml names 2 classes"
+    assert ("test in data.yaml is not there and ignored" in raw.notes) == ("test: ../test" in data)
     assert any("path in data.yaml" in note for note in raw.notes) == ("path: ../" in data or "path: /" in data)
 
 
@@ -122,6 +121,7 @@ BROKEN = {
     "deep": ("[" * 5000, "is not readable YAML"),
     "binary": ("\0\0", "is not text"),
     "missing folder": (NAMES + "train: images/none", "which is not in"),
+    "a name too long": (NAMES + f"path: {'a' * 5000}\ntrain: {'b' * 5000}", "below the dataset's own folder"),
     "folder of another": (NAMES + "train: ../other/images", "which is not in"),
     "absolute": (NAMES + "train: /etc", "below the dataset's own folder"),
     "drive": (NAMES + "train: C:\\data\\images", "below the dataset's own folder"),
