@@ -11,21 +11,16 @@ one corner 77 and 90 %. Of BCCD's 66,066 pairs one is flagged, and rightly: one 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from netwright.data.hash_search import NONE, Hashes, Indices, closest_hashes
 from netwright.data.perceptual_hash import FLAT
 from netwright.errors import UserError
 from netwright.types import SPLITS
 
 NEAR = 6  # bits, of 64
-_NONE = np.iinfo(np.int64).max
-
-Hashes = NDArray[np.uint64]
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,55 +131,13 @@ def _near_pairs(hashes: Hashes, places: Indices, near: int) -> dict[tuple[int, i
     keys = np.stack([hashes[telling], places[telling].astype(np.uint64)])
     _, first, owner = np.unique(keys, axis=1, return_index=True, return_inverse=True)
     anchors = telling[first]
-    inside, across = _closest(hashes[anchors], places[anchors], anchors, len(hashes), near)
+    inside, across = closest_hashes(hashes[anchors], places[anchors], anchors, len(hashes), near)
     pairs: dict[tuple[int, int], int] = {}
     for index, anchor in zip(telling.tolist(), owner.reshape(-1).tolist(), strict=True):
         if index != anchors[anchor]:
             pairs[int(anchors[anchor]), index] = 0
-        for best in (inside[anchor] if index == anchors[anchor] else _NONE, across[anchor]):
-            if best != _NONE:
+        for best in (inside[anchor] if index == anchors[anchor] else NONE, across[anchor]):
+            if best != NONE:
                 distance, partner = divmod(int(best), len(hashes))
                 pairs[min(index, partner), max(index, partner)] = distance
     return pairs
-
-
-def _closest(hashes: Hashes, places: Indices, indices: Indices, count: int, near: int) -> tuple[Indices, Indices]:
-    """Each hash's closest within ``near`` bits, in its place and elsewhere: distance * count + its index, or _NONE.
-
-    Two hashes that differ in at most ``near`` bits agree in one of ``near + 1`` bands of bits (pigeonhole), so only
-    hashes that share a band are compared: sorted by band, each with its first neighbour, its second, and so on.
-    """
-    inside, across = np.full(len(hashes), _NONE), np.full(len(hashes), _NONE)
-    bounds = np.linspace(0, 64, near + 2).astype(int).tolist()
-    for low, high in pairwise(bounds):
-        turned = (hashes << np.uint64(64 - high)) | (hashes >> np.uint64(high))  # the band comes first
-        order = np.argsort(turned, kind="stable")
-        for left, right in _neighbours(turned[order] >> np.uint64(64 - high + low), _most_steps(len(hashes))):
-            one, other = order[left], order[right]
-            distance = np.bitwise_count(hashes[one] ^ hashes[other])
-            hits = distance <= near
-            if not hits.any():
-                continue
-            one, other, cost = one[hits], other[hits], distance[hits].astype(np.int64) * count
-            same = places[one] == places[other]
-            for best, chosen in ((inside, same), (across, ~same)):
-                i, j = one[chosen], other[chosen]
-                best[i] = np.minimum(best[i], cost[chosen] + indices[j])
-                best[j] = np.minimum(best[j], cost[chosen] + indices[i])
-    return inside, across
-
-
-def _most_steps(count: int) -> int:
-    """Several times as many as bands of ``count`` hashes need, unless the pictures are of one scene."""
-    return max(1024, count // 64)
-
-
-def _neighbours(band: Hashes, most: int) -> Iterator[tuple[Indices, Indices]]:
-    """Of a sorted array: pairs of places with equal values, by rising distance, ``most`` at most, between the two."""
-    left = np.arange(len(band))
-    for step in range(1, min(most + 1, len(band))):
-        left = left[left + step < len(band)]
-        left = left[band[left] == band[left + step]]
-        if not len(left):
-            return
-        yield left, left + step
