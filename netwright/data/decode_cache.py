@@ -44,9 +44,10 @@ def cached_pixels(folder: Path, manifest: Manifest, names: Sequence[str], drawin
     pixels = _open(path, drawing.shape)
     if pixels is None:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        with _alone(path) as locked:
             pixels = _open(path, drawing.shape)  # another process may have drawn them meanwhile
             if pixels is None:
+                _remove_abandoned(folder, path.name if locked else "")
                 _make_room(folder, drawing.size)
                 _write(path, drawing)
                 pixels = _open(path, drawing.shape)
@@ -95,20 +96,29 @@ def _write(path: Path, drawing: Drawing) -> None:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process at a time draw an entry. Without locks on the file system each draws its own: the last stays."""
+def _alone(path: Path) -> Iterator[bool]:
+    """Let one process at a time draw an entry; False where the file system has no locks.
+
+    There each draws its own, and the last one stays.
+    """
     with path.with_suffix(".lock").open("w") as stream:
+        locked = False
         with contextlib.suppress(OSError):
             fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+            locked = True
+        yield locked
+
+
+def _remove_abandoned(folder: Path, locked: str) -> None:
+    """Remove what killed processes left of the entry that is ``locked``, and of any other after an hour."""
+    for left in folder.glob(".*.npy.*"):
+        with contextlib.suppress(FileNotFoundError):
+            if left.name.startswith(f".{locked}.") or _is_old(left.stat().st_mtime):
+                left.unlink()
 
 
 def _make_room(folder: Path, size: int) -> None:
-    """Remove what is not kept. Raises OSError where the disk then still lacks ``size`` bytes."""
-    for left in folder.glob(".*.npy.*"):
-        with contextlib.suppress(FileNotFoundError):
-            if _is_old(left.stat().st_mtime):
-                left.unlink()
+    """Remove entries that are not kept. Raises OSError where the disk then still lacks ``size`` bytes."""
     entries = sorted(_entries(folder), reverse=True)
     while entries and _is_old(entries[-1][0]) and not _has_room(folder, size, entries):
         _, _, stale = entries.pop()

@@ -211,6 +211,31 @@ def test_the_second_of_two_waits_and_draws_nothing(tmp_path: Path, monkeypatch: 
     assert isinstance(load_pictures(data, "train", SPEC, scratch=tmp_path).pixels, np.memmap)
 
 
+def test_what_a_killed_process_left_of_an_entry_goes_when_it_is_drawn(tmp_path: Path) -> None:
+    data = _dataset(tmp_path / "data")
+    load_pictures(data, "train", SPEC, scratch=tmp_path)
+    entry = _entries(tmp_path)[0]
+    entry.unlink()
+    (left := entry.with_name(f".{entry.name}.abc")).write_bytes(b"half")
+    load_pictures(data, "train", SPEC, scratch=tmp_path)
+    assert entry.exists()
+    assert not left.exists()
+
+
+def test_without_locks_an_entry_is_drawn_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(decode_cache.fcntl, "flock", refuse)
+    data = _dataset(tmp_path / "data")
+    (tmp_path / CACHE).mkdir()
+    wanted = Drawing(folder=data, split="train", spec=SPEC, count=5)
+    key = entry_key(read_manifest(data), [f"{index:04d}" for index in range(5)], wanted)
+    (others := tmp_path / CACHE / f".train-{key}.npy.abc").write_bytes(b"under way")
+    assert np.array_equal(load_pictures(data, "train", SPEC, scratch=tmp_path).pixels, _expected(data))
+    assert others.exists()
+
+
 def test_an_entry_removed_while_it_is_used_stays_readable(tmp_path: Path) -> None:
     data = _dataset(tmp_path / "data")
     loaded = load_pictures(data, "train", SPEC, scratch=tmp_path)

@@ -100,7 +100,7 @@ def build_models(root: Path) -> dict[str, Path]:
     from netwright.models.build import build_network
 
     pictures = load_pictures(root / "converted", "train", InputSpec(height=SIDE, width=SIDE))
-    pixels = torch.from_numpy(pictures.pixels).float()
+    pixels = torch.tensor(pictures.pixels).float()
     folders = {name: root / name for name in ("trained", "pruned", "quantized")}
     for name, channels in (("trained", 32), ("pruned", 16)):
         torch.manual_seed(1)
