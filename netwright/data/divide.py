@@ -80,7 +80,7 @@ def _hashed(places: NDArray[np.float64], shares: Mapping[str, float]) -> NDArray
 
 def _place(key: Key, seed: int) -> float:
     """A number 0..1 that the key and the seed decide."""
-    digest = hashlib.sha256(f"{seed}:{key[0]}:{key[1]}".encode("utf-8", "surrogateescape")).digest()
+    digest = hashlib.sha256(f"{seed}:{key[0]}:{key[1]}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 

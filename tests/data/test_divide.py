@@ -142,3 +142,8 @@ def test_no_move_of_one_group_would_come_closer_to_the_shares(sizes, seed):
         for split in SHARES:
             moved = [*places[:video], split, *places[video + 1 :]]
             assert len(set(moved)) < 3 or cost(moved) > cost(places) - 2e-5
+
+
+def test_names_that_are_no_unicode_are_divided():
+    pictures = [Countable(name=name, group="", counts=(1,)) for name in ("a\udcff", "b\ud800", "c")]
+    assert set(divide(pictures, shares=SHARES, seed=0).values()) == set(SHARES)
