@@ -88,7 +88,7 @@ def test_what_does_not_fit_together_is_refused() -> None:
     with pytest.raises(ValueError, match="1 entries of detections for 2 pictures"):
         evaluate(truth, [found()])
     for label in (-1, 3):
-        with pytest.raises(ValueError, match="picture1.*none of 3"):
+        with pytest.raises(ValueError, match=r"picture1.*none of 3"):
             evaluate(truth, [found(), found((label, 0.9, BOX))])
 
 
