@@ -1,0 +1,185 @@
+"""How fast and in how much memory KITTI becomes COCO, beside Datumaro, and what one changed picture costs.
+
+    python -m benchmarks.convert_speed [--pictures 20000] [--small 2000] [--rounds 3] [--extension jpg|png]
+
+Three ways, in turns, each its own process: ``checked`` is the product's (convert, which examines every pixel and box,
+then COCO from its result), ``unchecked`` joins the same reader and writer and looks at nothing, as Datumaro does.
+Datumaro lives in a virtual environment of its own, made for this. Then ``dvc repro convert``, whole and after a change.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from benchmarks.kitti_pictures import CLASSES, write_kitti, write_picture
+from benchmarks.measured_run import Measured, measure
+
+ROOT = Path(__file__).resolve().parents[1]
+DATUMARO = "datumaro==1.13.12"
+CONVERT = [
+    sys.executable, "-m", "stages.convert",
+    "dataset.name=kitti", "dataset.source=raw", "dataset.format=kitti",
+]  # fmt: skip
+CHECKED = f"{' '.join(CONVERT)} && {sys.executable} -m pipelines.dataset --to coco --output coco"
+UNCHECKED = """
+import io, sys
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from netwright.artifacts.dataset import Record
+from netwright.data.formats import coco, kitti
+
+def records(raw, classes):
+    for picture in raw.pictures:
+        boxes = picture.labels().boxes
+        image = picture.read()
+        width, height = Image.open(io.BytesIO(image)).size
+        yield Record(name=picture.name, split=picture.split, image=image, width=width, height=height,
+                     boxes=np.array([box.corners for box in boxes], dtype=np.float32).reshape(-1, 4),
+                     labels=np.array([classes.index(box.label) for box in boxes], dtype=np.int64))
+
+classes = sys.argv[1].split(",")
+coco.save(records(kitti.load(Path("raw")), classes), classes, Path("coco"))
+"""
+THEIRS = """
+import sys
+import datumaro
+dataset = datumaro.Dataset.import_from("raw", "kitti_detection")
+dataset.export("coco", "coco_instances", save_media=True)
+"""
+
+
+def main() -> None:
+    """Measure and print Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=20000)
+    parser.add_argument("--small", type=int, default=2000, help="a second size, for the memory")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--extension", choices=("jpg", "png"), default="jpg")
+    parser.add_argument("--python", help="a Python that has Datumaro; otherwise one is made")
+    parser.add_argument("--only", choices=("datumaro", "again"), help="one half of it")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="convert-speed-") as name:
+        folder = Path(name)
+        for count in {given.small, given.pictures}:
+            write_kitti(folder / str(count), count, given.extension)
+            labels = {str(index): label for index, label in enumerate(CLASSES)}
+            (folder / str(count) / "dataset_meta.json").write_text(json.dumps({"label_map": labels}))  # Datumaro's
+        if given.only != "again":
+            python = given.python or _environment(folder)
+            print(_beside_datumaro(folder, python, given))
+        if given.only != "datumaro":
+            print(_again(folder, given))
+
+
+def _environment(folder: Path) -> str:
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    python = str(folder / "venv/bin/python")
+    subprocess.run([python, "-m", "pip", "install", "--quiet", DATUMARO], check=True)
+    return python
+
+
+def _beside_datumaro(folder: Path, python: str, given: argparse.Namespace) -> str:
+    commands = {
+        "checked": ["sh", "-c", CHECKED],
+        "unchecked": [sys.executable, "-c", UNCHECKED, ",".join(CLASSES)],
+        "Datumaro": [python, "-c", THEIRS],
+    }
+    runs: dict[tuple[str, int], list[Measured]] = defaultdict(list)
+    for count, rounds in ((given.small, 1), (given.pictures, given.rounds)):
+        for _ in range(rounds):
+            for way, command in commands.items():
+                runs[way, count].append(_fresh_run(folder, command, count))
+                print(f"{way}, {count}: {runs[way, count][-1].seconds:.1f} s", file=sys.stderr)
+    return _compared(runs, given)
+
+
+def _fresh_run(folder: Path, command: list[str], count: int) -> Measured:
+    """Run ``command`` in a new project, so that nothing is known from before."""
+    project = _project(folder, folder / str(count))
+    try:
+        return measure(command, project, folder / "log")
+    finally:
+        shutil.rmtree(project)
+
+
+def _compared(runs: dict[tuple[str, int], list[Measured]], given: argparse.Namespace) -> str:
+    def seconds(way: str) -> float:
+        return statistics.median(run.seconds for run in runs[way, given.pictures])
+
+    def peak(way: str, count: int) -> str:
+        return f"{max(run.peak_mib for run in runs[way, count]):.0f}"
+
+    rows = [
+        [
+            way,
+            f"{seconds(way):.1f}",
+            f"{seconds('Datumaro') / seconds(way):.2f}",
+            peak(way, given.small),
+            peak(way, given.pictures),
+        ]
+        for way in ("checked", "unchecked", "Datumaro")
+    ]
+    small, large = f"MiB at {given.small}", f"MiB at {given.pictures}"
+    heads = [f"{given.pictures} {given.extension}", "seconds (median)", "times Datumaro", small, large]
+    return _table(heads, rows)
+
+
+def _again(folder: Path, given: argparse.Namespace) -> str:
+    """``dvc repro convert`` of everything, then after one picture has changed."""
+    raw = folder / str(given.pictures)
+    project = _project(folder, raw, versioned=True)
+    repro = [sys.executable, "-m", "dvc", "repro", "convert"]
+    first = measure(repro, project, folder / "log")
+    later = []
+    for version in range(1, given.rounds + 1):
+        write_picture(raw, 11, count=given.pictures, extension=given.extension, version=version)
+        later.append(measure(repro, project, folder / "log"))
+    rows = [_shares("first", [first]), _shares("one picture changed", later)]
+    rows.append(
+        ["second over first", *(f"{b / a:.2f}" for a, b in zip(_medians([first]), _medians(later), strict=True))]
+    )
+    heads = [f"{given.pictures} {given.extension}", "dvc repro, s", "convert's own, s", "DVC and start, s"]
+    return _table(heads, rows)
+
+
+def _shares(name: str, runs: list[Measured]) -> list[str]:
+    return [name, *(f"{seconds:.1f}" for seconds in _medians(runs))]
+
+
+def _medians(runs: list[Measured]) -> list[float]:
+    own = [float(re.findall(r"convert: done in ([0-9.]+) s", run.output)[-1]) for run in runs]
+    rest = [run.seconds - seconds for run, seconds in zip(runs, own, strict=True)]
+    return [statistics.median(values) for values in ([run.seconds for run in runs], own, rest)]
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _project(folder: Path, raw: Path, *, versioned: bool = False) -> Path:
+    """A copy of this project's tracked files, with ``raw`` as its dataset."""
+    project = Path(tempfile.mkdtemp(prefix="project-", dir=folder))
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file() and name != "dvc.lock":
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, project / name)
+    (project / "raw").symlink_to(raw)
+    if versioned:
+        (project / ".venv").symlink_to(Path(sys.executable).parents[1])
+        subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+        measure([sys.executable, "-m", "pipelines.compose", *CONVERT[3:]], project, folder / "log")
+    return project
+
+
+if __name__ == "__main__":
+    main()
