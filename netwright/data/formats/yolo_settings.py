@@ -164,7 +164,10 @@ def _base(folder: Path, text: Any, file: str) -> tuple[str, list[str]]:
 
 
 def _entry(folder: Path, base: str, text: str, where: str) -> str | None:
-    """``text`` inside the dataset, None where nothing is there. Roboflow writes ``../train/images`` for a folder beside its data.yaml."""
+    """``text`` inside the dataset, None where nothing is there.
+
+    Roboflow writes ``../train/images`` for a folder beside its data.yaml.
+    """
     shorter = re.sub(r"^(\.{1,2}/)+", "", text.strip().replace("\\", "/"))
     if shorter in ("", "."):
         return base
