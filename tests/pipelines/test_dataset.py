@@ -1,17 +1,22 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from netwright.artifacts.dataset import Record, write_dataset
+from netwright.artifacts.dataset import Record, read_manifest, write_dataset
 from netwright.data.formats import coco
 from netwright.errors import UserError
 from pipelines import dataset
+from pipelines.compose import composed
 from pipelines.dataset import SAVE, write_as
+from stages._entry.app import validated
 from stages._entry.failures import INTERRUPTED, guarded
+from stages.convert import run
 from tests.data.formats.test_round_trip import FORMATS, picture
+from tests.data.miniature import OWN_SPLITS, write_voc
 
 PROJECT = Path(__file__).parents[2]
 
@@ -144,3 +149,21 @@ def test_the_module_runs_and_imports_no_torch(converted, tmp_path):
     ran = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "0 False False"
     assert "writing pictures" in ran.stderr
+
+
+def test_a_dataset_written_back_converts_to_the_same_fingerprint(tmp_path, monkeypatch):
+    """The whole way round, checks included: nothing that training sees has changed."""
+    monkeypatch.chdir(PROJECT)
+    settings = validated(composed(["dataset=digits"])).dataset
+    settings = replace(settings, name="pets", format="auto", leakage="warn")
+
+    def convert(source, place):
+        run(dataset=replace(settings, source=str(source)), output=place, scratch=place.parent / "scratch", workers=1)
+        return read_manifest(place).fingerprint
+
+    source, converted = write_voc(tmp_path / "source", OWN_SPLITS), tmp_path / "converted"
+    wanted = convert(source, converted)
+    for format_name in SAVE:
+        write_as(format_name, converted, tmp_path / format_name, watch=plain)
+        converted = tmp_path / f"{format_name} converted"
+        assert convert(tmp_path / format_name, converted) == wanted, format_name
