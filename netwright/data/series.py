@@ -6,9 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from netwright.data.divide import Countable
 
-_NUMBER = re.compile(r"([0-9]+)[^0-9]*$")
+Part = tuple[str, str]  # prefix and number of a name
+
+# a number that is a word of its own or ends one, as those of hexadecimal codes seldom do; the last in any case
+_NUMBER = re.compile(r"[0-9]+(?:(?![A-Za-z0-9])|(?=[^0-9]*$))")
 _EXPORTED = re.compile(r"_(?:jpe?g|png|bmp)\.rf\.[0-9a-fA-F]{8,}$")  # Roboflow: one picture's augmented copies
 _YEAR = re.compile(r"(?:19|20)\d\d[-_. ]?")  # 2007_000123: photographs of a year are no video
+_LONGEST_NAME, _MOST_NUMBERS = 300, 6
+_MANY_SERIES = 10
 _LEAST_SERIES = 3  # fewer cannot fill three splits
 _LEAST_COVERED = 0.8  # of the pictures must be in a series of at least _LEAST_FRAMES
 _LEAST_FRAMES = 2
@@ -19,16 +24,24 @@ _LEAST_REPEATED = 0.2  # of the numbers in folders must come in several folders:
 def guess_series(pictures: Sequence[Countable]) -> tuple[list[str], str]:
     """Return each picture's series ("" for all where there seem to be none), and why, as part of a sentence.
 
-    A name is read as prefix and number (the last digits of its file name). It takes several prefixes, with several
-    numbers each, to speak of videos: BloodImage_00012 or 000123 alone do not.
+    A name is read as prefix and number, the number being the last one of its file name, or an earlier one: of
+    city_000003_000019 and P0012__1__0___824 the prefixes city_ and P0012__ are series, not the longer ones. It takes
+    several prefixes, with several numbers each, to speak of videos: BloodImage_00012 or 000123 alone do not. The
+    shortest prefix with at least ten series is taken, else the longest with any.
     """
-    parts = [_read(picture.name) for picture in pictures]
-    sizes = Counter(prefix for prefix, _ in parts)
-    doubt = _doubt(parts, sizes) or _doubt_classes(pictures, parts)
-    if doubt:
+    parts: list[list[Part]] = [_read(picture.name) for picture in pictures]
+    doubt, chosen = "there are no pictures", None
+    for place in reversed(range(max(map(len, parts), default=0))):
+        cut = [ways[min(place, len(ways) - 1)] for ways in parts]
+        sizes = Counter(prefix for prefix, _ in cut)
+        found = _doubt(cut, sizes) or _doubt_classes(pictures, cut)
+        doubt = found if place == max(map(len, parts)) - 1 else doubt
+        if not found and (chosen is None or sum(size > 1 for size in sizes.values()) >= _MANY_SERIES):
+            chosen = [prefix if sizes[prefix] > 1 else "" for prefix, _ in cut]
+    if chosen is None:
         return _augmented(pictures) or ([""] * len(pictures), doubt)
     example = min(pictures, key=lambda picture: picture.name).name
-    return [prefix for prefix, _ in parts], f"names look like frames of videos, such as {example!r}"
+    return chosen, f"names look like frames of videos, such as {example!r}"
 
 
 def _augmented(pictures: Sequence[Countable]) -> tuple[list[str], str] | None:
@@ -39,16 +52,14 @@ def _augmented(pictures: Sequence[Countable]) -> tuple[list[str], str] | None:
     return originals, "names show augmented copies of one picture (.rf. and a code, as Roboflow exports them)"
 
 
-def _read(name: str) -> tuple[str, str]:
-    """("clipA/frame_", "0004") of clipA/frame_0004; no number: the whole name and ""."""
-    folder, slash, stem = _EXPORTED.sub("", name).rpartition("/")
-    match = _NUMBER.search(stem)
-    if match is None:
-        return folder + slash + stem, ""
-    return folder + slash + stem[: match.start(1)], match[1]
+def _read(name: str) -> list[Part]:
+    """Every way to cut a name, the shortest prefix first: of a/b1_02 these are ("a/b", "1") and ("a/b1_", "02")."""
+    folder, slash, stem = _EXPORTED.sub("", name[:_LONGEST_NAME]).rpartition("/")
+    cuts = [(folder + slash + stem[: match.start()], match[0]) for match in _NUMBER.finditer(stem)]
+    return cuts[-_MOST_NUMBERS:] or [(folder + slash + stem, "")]
 
 
-def _doubt(parts: Sequence[tuple[str, str]], sizes: Mapping[str, int]) -> str:
+def _doubt(parts: Sequence[Part], sizes: Mapping[str, int]) -> str:
     """Why the prefixes are no series, or ""."""
     total = len(parts)
     series = {prefix: size for prefix, size in sizes.items() if size >= _LEAST_FRAMES}
@@ -64,7 +75,7 @@ def _doubt(parts: Sequence[tuple[str, str]], sizes: Mapping[str, int]) -> str:
     return _doubt_counter(parts)
 
 
-def _doubt_counter(parts: Sequence[tuple[str, str]]) -> str:
+def _doubt_counter(parts: Sequence[Part]) -> str:
     """Folders that share one running number were sorted by hand: frames of videos start anew in each."""
     if len({prefix.rpartition("/")[2] for prefix, _ in parts}) > 1:
         return ""
@@ -74,7 +85,7 @@ def _doubt_counter(parts: Sequence[tuple[str, str]]) -> str:
     return ""
 
 
-def _doubt_classes(pictures: Sequence[Countable], parts: Sequence[tuple[str, str]]) -> str:
+def _doubt_classes(pictures: Sequence[Countable], parts: Sequence[Part]) -> str:
     """Names such as cat_001 and dog_001 say what is shown: kept whole, a class would be in one split only."""
     homes: dict[int, set[str]] = {}
     for picture, (prefix, _) in zip(pictures, parts, strict=True):

@@ -1,3 +1,6 @@
+import random
+import uuid
+
 import pytest
 
 from netwright.data.divide import Countable
@@ -28,6 +31,46 @@ def test_frames_of_several_videos_are_seen(template, prefix):
     assert len(set(found)) == 4
     assert found[0] == prefix
     assert why.startswith("names look like frames of videos")
+
+
+@pytest.mark.parametrize(
+    ("names", "prefix", "series"),
+    [
+        # VisDrone: video_frame_d_runningnumber
+        ([f"0000{v:03d}_{f:05d}_d_{v * 20 + f:07d}" for v in range(20) for f in range(20)], "0000000_", 20),
+        ([f"city{c}_{s:06d}_000019_leftImg8bit" for c in "abcdef" for s in range(10)], "citya_", 6),  # Cityscapes
+        ([f"P{i:04d}__1__{x}___{y}" for i in range(60) for x in (0, 824) for y in (0, 824)], "P0000__", 60),  # tiles
+        (
+            [f"site{s}_cam1_video{v:02d}_{f:04d}" for s in "abc" for v in range(9) for f in range(5)],
+            "sitea_cam1_video00_",
+            27,
+        ),
+    ],
+    ids=["VisDrone", "Cityscapes", "DOTA", "sites"],
+)
+def test_the_number_of_the_series_may_stand_before_others(names, prefix, series):
+    found, _ = _guess(names)
+    assert found[0] == prefix
+    assert len(set(found)) == series
+
+
+def test_a_picture_outside_all_series_stands_alone():
+    found, _ = _guess([*_frames("video{s}_{f:06d}"), "poster"])
+    assert found[-1] == ""
+    assert len(set(found)) == 5
+
+
+@pytest.mark.parametrize("digits", [8, 16, 32])
+def test_hexadecimal_codes_are_no_series(digits):
+    generator = random.Random(0)
+    found, _ = _guess([f"{generator.getrandbits(4 * digits):0{digits}x}" for _ in range(2000)])
+    assert set(found) == {""}
+
+
+def test_uuids_are_no_series():
+    generator = random.Random(0)
+    found, _ = _guess([str(uuid.UUID(int=generator.getrandbits(128))) for _ in range(2000)])
+    assert set(found) == {""}
 
 
 @pytest.mark.parametrize(
