@@ -29,9 +29,7 @@ from netwright.data.drawing import Drawing
 
 VERSION = 1  # to be raised whenever the same file gives other pixels; a test knows the present ones
 KEEP_BYTES = 64 << 30
-RECENT = (
-    3600.0  # seconds: what was used since then belongs to a run; what was written before then was left by a killed one
-)
+RECENT = 3600.0  # seconds: what was used since then belongs to a run, a part written before then to a killed one
 IN_THE_GRAPH = ("dtype", "layout", "scale", "mean", "std")  # of InputSpec: they change nothing before the network
 
 
