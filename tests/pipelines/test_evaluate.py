@@ -1,0 +1,117 @@
+"""The evaluate command on a miniature report and dataset."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netwright.artifacts.dataset import Record, write_dataset
+from netwright.errors import UserError
+from netwright.evaluation.coco_numbers import coco_numbers
+from netwright.evaluation.detections import Detections, write_detections
+from pipelines import evaluate as command
+from pipelines.evaluate import Request, measure
+from stages._entry.failures import guarded
+
+BOX = np.array([[10, 10, 60, 60]], np.float32)
+BESIDE = BOX + np.float32(8)
+
+
+def _found(box: np.ndarray, score: float = 0.9, label: int = 0) -> Detections:
+    return Detections(box, np.array([score], np.float32), np.array([label], np.int64))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    names = [f"p{index}" for index in range(6)]
+    records = [
+        Record(name=name, split=split, image=b"-", width=100, height=80, boxes=BOX, labels=np.array([0]))
+        for split, own in (("val", ["v"]), ("test", names))
+        for name in own
+    ]
+    write_dataset(tmp_path / "data", "tiny", ("[red] cell", "spare"), records)
+    rows = [("good", "torch", "test", name, _found(BOX)) for name in reversed(names)]
+    rows += [("bad", "onnxruntime", "test", name, _found(BESIDE)) for name in names]
+    rows += [("good", "torch", "val", "v", _found(BOX))]
+    write_detections(tmp_path / "reports/raw/detections.parquet", rows)
+    report = {"baseline": "bad@onnxruntime", "deployed": "good@torch", "rows": []}
+    (tmp_path / "reports/benchmark.json").write_text(json.dumps(report), "utf-8")
+    return tmp_path
+
+
+def _request(project: Path, **changes: object) -> Request:
+    return Request(**({"reports": project / "reports", "data": project / "data"} | changes))  # type: ignore[arg-type]
+
+
+def _run(project: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    given = ["--reports", str(project / "reports"), "--data", str(project / "data"), *arguments]
+    monkeypatch.setattr(sys, "argv", ["evaluate", *given])
+    return guarded("evaluate", command.main)
+
+
+def test_baseline_and_deployed_are_compared(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(project, monkeypatch, "--resamples", "100") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("A = bad@onnxruntime\nB = good@torch\n")
+    line = next(line for line in out.splitlines() if line.startswith("COCO AP "))
+    assert line.split() == ["COCO", "AP", "0.1000", "1.0000"]  # an IoU of 0.545 reaches one of the ten
+    assert "mAP50-95 +90.00 (+90.00 to +90.00): B is better" in out
+    assert "mAP50    +0.00 (+0.00 to +0.00): these pictures cannot tell" in out
+
+
+def test_one_row_is_shown_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(project, monkeypatch, "--rows", "good@torch", "--split", "val") == 0
+    out = capsys.readouterr().out
+    assert "[red] cell  1.0000 / 1.0000" in out
+    assert "spare" in out
+    assert "bootstrap" not in out
+
+
+def test_detections_are_joined_to_pictures_by_name(project: Path) -> None:
+    found = measure(_request(project))
+    assert list(found) == ["bad@onnxruntime", "good@torch"]
+    assert coco_numbers(found["good@torch"]).ap == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (lambda p: (p / "reports/benchmark.json").unlink(), "benchmark.json is missing: run dvc repro benchmark"),
+        (lambda p: (p / "reports/benchmark.json").write_text("{}", "utf-8"), "benchmark.json is damaged"),
+        (lambda p: (p / "reports/raw/detections.parquet").unlink(), "detections.parquet is missing"),
+        (lambda p: (p / "reports/raw/detections.parquet").write_bytes(b"PAR1"), "detections.parquet is damaged"),
+        (lambda p: (p / "data/manifest.json").unlink(), "run the convert stage first"),
+    ],
+)
+def test_what_is_missing_or_damaged_is_one_line(project: Path, broken: object, message: str) -> None:
+    broken(project)  # type: ignore[operator]
+    with pytest.raises(UserError, match=message):
+        measure(_request(project))
+
+
+def test_an_unknown_row_names_the_known(project: Path) -> None:
+    with pytest.raises(UserError, match=r"no row x@y on split 'test' .*there is: .*good@torch"):
+        measure(_request(project, rows=("x@y",)))
+
+
+@pytest.mark.parametrize("detections", [_found(BOX), _found(BOX, label=2)])
+def test_detections_of_another_dataset_are_refused(project: Path, detections: Detections) -> None:
+    names = [f"p{index}" for index in range(6)] if detections.labels[0] else ["elsewhere"]
+    write_detections(
+        project / "reports/raw/detections.parquet", [("good", "torch", "test", name, detections) for name in names]
+    )
+    with pytest.raises(UserError, match="do not belong together"):
+        measure(_request(project, rows=("good@torch",)))
+
+
+@pytest.mark.parametrize("wrong", [["--resamples", "5"], ["--iou", "nan"], ["--iou", "0"], ["--seed", "-1"]])
+def test_impossible_options_are_refused(project: Path, monkeypatch: pytest.MonkeyPatch, wrong: list[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        _run(project, monkeypatch, *wrong)
+    assert stop.value.code == 2
