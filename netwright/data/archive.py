@@ -87,7 +87,9 @@ def _unpack_whole(path: Path, place: Path, limits: Limits, advance: Callable[[in
         _Unpacking(path, temporary, limits).run(advance)
         temporary.rename(place)
     except DAMAGE as error:
-        raise UserError(f"{path} is damaged or no archive ({error}): fetch or pack it again") from None
+        raise UserError(
+            f"{path} is damaged or no archive ({str(error) or type(error).__name__}): fetch or pack it again"
+        ) from None
     except OSError as error:  # a full disk, a name that the file system refuses
         raise UserError(f"{path} cannot be unpacked into {place.parent} ({error.strerror or error})") from None
     finally:
