@@ -64,19 +64,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--extension", choices=("jpg", "png"), default="jpg")
     parser.add_argument("--python", help="a Python that has Datumaro; otherwise one is made")
+    parser.add_argument("--folder", type=Path, help="keeps the generated pictures, and takes those that are there")
     parser.add_argument("--only", choices=("datumaro", "again"), help="one half of it")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="convert-speed-") as name:
-        folder = Path(name)
-        for count in {given.small, given.pictures}:
-            write_kitti(folder / str(count), count, given.extension)
-            labels = {str(index): label for index, label in enumerate(CLASSES)}
-            (folder / str(count) / "dataset_meta.json").write_text(json.dumps({"label_map": labels}))  # Datumaro's
+        folder = (given.folder or Path(name)).resolve()
+        for count in (given.small, given.pictures):
+            _generate(folder / str(count), count, given.extension)
         if given.only != "again":
             python = given.python or _environment(folder)
             print(_beside_datumaro(folder, python, given))
         if given.only != "datumaro":
             print(_again(folder, given))
+
+
+def _generate(raw: Path, count: int, extension: str) -> None:
+    """The dataset, with the list of classes that Datumaro looks for; one that is there already is taken."""
+    if not raw.exists():
+        write_kitti(raw, count, extension)
+        labels = {str(index): label for index, label in enumerate(CLASSES)}
+        (raw / "dataset_meta.json").write_text(json.dumps({"label_map": labels}))
 
 
 def _environment(folder: Path) -> str:

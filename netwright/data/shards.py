@@ -77,7 +77,7 @@ def _heaviest(sizes: Mapping[str, int], count: int) -> int:
     for name, size in sizes.items():
         weights[shard_of(name, count)] += size
         pictures[shard_of(name, count)] += 1
-    return max(weight for weight, held in zip(weights, pictures, strict=True) if held != 1)
+    return max((weight for weight, held in zip(weights, pictures, strict=True) if held > 1), default=0)
 
 
 def _plan(

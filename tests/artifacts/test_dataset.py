@@ -30,3 +30,30 @@ def test_a_damaged_shard_is_named(tmp_path: Path, cut: str) -> None:
     shard.write_bytes(whole[:at] + b"\xff" * 40 + whole[at + 40 :] if cut != "empty" else b"")
     with pytest.raises(UserError, match=r"train-000\.parquet is damaged"):
         list(read_records(tmp_path, "train"))
+
+
+def test_what_is_known_of_each_box_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    record = Record(
+        name="straße/ä",
+        split="val",
+        image=b"\xff\xd8",
+        width=9,
+        height=4,
+        boxes=np.array([[0, 0, 2, 2], [1, 1, 3, 3.5]], dtype=np.float32),
+        labels=np.array([1, 0]),
+        difficult=np.array([True, False]),
+        crowd=np.array([False, True]),
+        truncated=np.array([0.25, 1], dtype=np.float32),
+        occluded=np.array([0, 3], dtype=np.int8),
+        group="film 1",
+        source="labels/ä.txt",
+    )
+    bare = Record(name="bare", split="val", image=b"", width=1, height=1, boxes=record.boxes, labels=record.labels)
+    write_dataset(tmp_path, "few", ("cat", "dog"), [record, bare])
+    without, found = read_records(tmp_path, "val")
+    for name in record.__dataclass_fields__:
+        written, read = getattr(record, name), getattr(found, name)
+        assert np.array_equal(written, read), name
+        assert getattr(written, "dtype", None) == getattr(read, "dtype", None), name
+    assert not without.difficult.any()
+    assert without.occluded.tolist() == [0, 0]
