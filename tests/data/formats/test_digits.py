@@ -4,7 +4,7 @@ from netwright.data.formats.digits import load
 
 
 def test_scenes_come_with_their_labels_and_a_state_of_their_recipe():
-    raw = load({"train": 1, "val": 1, "test": 0}, size=320, seed=3)
+    raw = load({"train": 1, "val": 1}, size=320, seed=3)
     train, val = raw.pictures
     assert (train.name, train.split, val.split) == ("train-00000", "train", "val")
     labels = pickle.loads(pickle.dumps(train)).labels()
