@@ -82,6 +82,9 @@ def test_undeclared_section_cannot_be_read(project: Path, capsys: pytest.Capture
         (lambda v: v.update(trian={}), "unknown key trian (did you mean train?)"),
         (lambda v: v["model"].update(resize="letterbx"), "model.resize must be one of letterbox, stretch"),
         (lambda v: v["train"].update(learning_rate=float("nan")), "train.learning_rate must be a finite number"),
+        (lambda v: v["dataset"].update(class_mapping={3: "car"}), "class_mapping has the key 3 (int): keys are text"),
+        (lambda v: v["dataset"].update(class_mapping={"a": 3}), "dataset.class_mapping.a must be text, found 3 (int)"),
+        (lambda v: v["dataset"]["on_invalid"].update(tiny="clip"), "on_invalid.tiny must be one of keep, drop, fail"),
         (lambda v: v["train"].update(batch_size=0), "train.batch_size must be at least 1, found 0"),
     ],
 )
