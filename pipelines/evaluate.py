@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from rich.console import Console
 
@@ -66,20 +67,23 @@ def _read(file: Path, split: str) -> dict[str, dict[str, Detections]]:
     found: dict[str, dict[str, Detections]] = {}
     try:
         for export, runtime, own_split, picture, detections in read_detections(file):
+            if not len(detections.boxes) == len(detections.scores) == len(detections.labels):
+                raise ValueError(f"picture {picture!r} has boxes, scores and labels of different number")
             if own_split == split:
                 found.setdefault(f"{export}@{runtime}", {})[picture] = detections
     except FileNotFoundError:
         raise UserError(f"{file} is missing: run dvc repro benchmark") from None
-    except (pa.ArrowException, KeyError, ValueError) as error:
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{file} is damaged ({error}): run dvc repro benchmark") from None
     return found
 
 
 def _in_order(found: Mapping[str, Detections], truth: Truth, file: Path, data: Path) -> list[Detections]:
     other = set(found) ^ set(truth.names)
-    highest = max((int(row.labels.max()) for row in found.values() if len(row.labels)), default=-1)
-    if other or highest >= len(truth.classes):
-        what = f"{len(other)} pictures are in one alone" if other else f"a class of number {highest} is found"
+    labels = np.concatenate([np.zeros(0, np.int64), *(row.labels for row in found.values())])
+    strange = labels[(labels < 0) | (labels >= len(truth.classes))]
+    if other or len(strange):
+        what = f"{len(other)} pictures are in one alone" if other else f"a class of number {strange[0]} is found"
         raise UserError(f"{file} and {data} do not belong together ({what}): run dvc repro benchmark")
     return [found[name] for name in truth.names]
 

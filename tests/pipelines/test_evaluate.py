@@ -100,7 +100,7 @@ def test_an_unknown_row_names_the_known(project: Path) -> None:
         measure(_request(project, rows=("x@y",)))
 
 
-@pytest.mark.parametrize("detections", [_found(BOX), _found(BOX, label=2)])
+@pytest.mark.parametrize("detections", [_found(BOX), _found(BOX, label=2), _found(BOX, label=-1)])
 def test_detections_of_another_dataset_are_refused(project: Path, detections: Detections) -> None:
     names = [f"p{index}" for index in range(6)] if detections.labels[0] else ["elsewhere"]
     write_detections(
@@ -108,6 +108,21 @@ def test_detections_of_another_dataset_are_refused(project: Path, detections: De
     )
     with pytest.raises(UserError, match="do not belong together"):
         measure(_request(project, rows=("good@torch",)))
+
+
+def test_boxes_without_scores_are_refused(project: Path) -> None:
+    torn = Detections(np.vstack([BOX, BOX]), np.array([0.9], np.float32), np.array([0], np.int64))
+    write_detections(project / "reports/raw/detections.parquet", [("good", "torch", "test", "p0", torn)])
+    with pytest.raises(UserError, match=r"damaged .picture 'p0' has boxes, scores and labels of different number"):
+        measure(_request(project, rows=("good@torch",)))
+
+
+def test_a_dataset_without_the_split_is_refused(project: Path) -> None:
+    write_detections(project / "reports/raw/detections.parquet", [("good", "torch", "val", "v", _found(BOX))])
+    record = Record(name="p", split="test", image=b"-", width=9, height=9, boxes=BOX, labels=np.array([0]))
+    write_dataset(project / "data", "tiny", ("cell",), [record])
+    with pytest.raises(UserError, match=r"split 'val' .* holds no picture"):
+        measure(_request(project, rows=("good@torch",), split="val"))
 
 
 @pytest.mark.parametrize("wrong", [["--resamples", "5"], ["--iou", "nan"], ["--iou", "0"], ["--seed", "-1"]])
