@@ -67,14 +67,18 @@ def _read(file: Path, split: str) -> dict[str, dict[str, Detections]]:
     found: dict[str, dict[str, Detections]] = {}
     try:
         for export, runtime, own_split, picture, detections in read_detections(file):
-            if not len(detections.boxes) == len(detections.scores) == len(detections.labels):
-                raise ValueError(f"picture {picture!r} has boxes, scores and labels of different number")
             if own_split == split:
-                found.setdefault(f"{export}@{runtime}", {})[picture] = detections
+                found.setdefault(f"{export}@{runtime}", {})[picture] = _whole(detections, picture)
     except FileNotFoundError:
         raise UserError(f"{file} is missing: run dvc repro benchmark") from None
     except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{file} is damaged ({error}): run dvc repro benchmark") from None
+    return found
+
+
+def _whole(found: Detections, picture: str) -> Detections:
+    if not len(found.boxes) == len(found.scores) == len(found.labels):
+        raise ValueError(f"picture {picture!r} has boxes, scores and labels of different number")
     return found
 
 
