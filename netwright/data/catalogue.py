@@ -5,7 +5,7 @@ processes read.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,10 @@ class Catalogue:
         """Make what was put and removed durable."""
         self._base.commit()
 
-    def pictures(self) -> Iterator[Examined]:
-        """Yield every picture, kept or not, by name."""
-        return map(unpack, self._base.execute(f"{_PICTURES} ORDER BY name"))
+    def kept(self, splits: Mapping[str, str], groups: Mapping[str, str]) -> Iterator[Examined]:
+        """Yield every picture that is kept, by name, with its split and group of ``splits`` and ``groups``."""
+        for name, source, _, _, *facts in self._base.execute(f"{_PICTURES} WHERE kept ORDER BY name"):
+            yield unpack((name, source, splits[name], groups[name], *facts))
 
     def rows(self, *columns: str, kept: bool = True) -> Iterator[tuple[Any, ...]]:
         """Yield ``columns`` of the pictures, by name; only of those that are kept, or of all."""

@@ -5,8 +5,8 @@ Memory grows with the pictures' names and a few numbers of each, never with the 
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from netwright.data.audit import judge_leakage
 from netwright.data.catalogue import Catalogue
 from netwright.data.class_mapping import ClassCount, mapped_classes, sum_counts
 from netwright.data.division import Division, SplitPolicy, divide_dataset
-from netwright.data.examined import Examined
 from netwright.data.fingerprint import fingerprint
 from netwright.data.page import make_page
 from netwright.data.raw import RawDataset
@@ -72,7 +71,7 @@ def convert_dataset(
         _refuse_empty(catalogue, division)
         leak = judge_leakage(division.duplicates, recipe.leakage)
         shards = _make_shards(catalogue, division, classes, place / "shards", workers, progress)
-        result = fingerprint(_kept(catalogue, division), classes)
+        result = fingerprint(catalogue.kept(division.splits, division.groups), classes)
         about = _about(raw, recipe, catalogue, division, classes, result)
         _clear(folder)
         for path, shard in shards:
@@ -119,13 +118,6 @@ def _make_shards(
     return [(store / plan.key, shard) for plan, shard in zip(plans, shards, strict=True)]
 
 
-def _kept(catalogue: Catalogue, division: Division) -> Iterator[Examined]:
-    for picture in catalogue.pictures():
-        if picture.kept:
-            split, group = division.splits[picture.name], division.groups[picture.name]
-            yield replace(picture, split=split, group=group)
-
-
 def _about(
     raw: RawDataset,
     recipe: Recipe,
@@ -150,7 +142,7 @@ def _about(
 
 
 def _write_report(folder: Path, about: About, catalogue: Catalogue, division: Division, found: Scan) -> dict[str, Any]:
-    survey = survey_pictures(_kept(catalogue, division), about.classes)
+    survey = survey_pictures(catalogue.kept(division.splits, division.groups), about.classes)
     report = make_report(about, survey, chain(found.duplicates, catalogue.offences()))
     write_report(folder / REPORT, report, chain(found.duplicates, catalogue.offences()))
     page = make_page(report, survey, chain(found.duplicates, catalogue.offences()), catalogue.picture)
