@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from netwright.data.audit import NEAR, find_duplicates
+from netwright.data.checks.perceptual_hash import FLAT, perceptual_hash
 from netwright.data.embedded.glyphs import load_glyphs
 from netwright.data.embedded.scenes import draw_scene, encode_scene
-from netwright.data.perceptual_hash import FLAT, perceptual_hash
+from netwright.data.splitting.audit import NEAR, find_duplicates
 
 THRESHOLDS = (2, 4, 6, 8, 10, 12)
 Hashes = NDArray[np.uint64]

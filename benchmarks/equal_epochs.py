@@ -22,7 +22,7 @@ from netwright.compression.fake_quant import QuantizedDetector
 from netwright.compression.folding import fold_batch_norms
 from netwright.compression.pruning import PrunePolicy, prune_network
 from netwright.compression.quantized import load_network
-from netwright.data.pictures import PictureSet, load_pictures
+from netwright.data.feeding.pictures import PictureSet, load_pictures
 from netwright.evaluation.coco import Accuracy
 from netwright.evaluation.detect import score_network
 from netwright.models.detector import Detector

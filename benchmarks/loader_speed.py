@@ -30,9 +30,9 @@ from torch import Tensor
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 from netwright.artifacts.dataset import Record, write_dataset
-from netwright.data.drawing import Drawing
-from netwright.data.pictures import load_pictures
-from netwright.data.preprocess import fit_geometry
+from netwright.data.feeding.drawing import Drawing
+from netwright.data.feeding.pictures import load_pictures
+from netwright.data.feeding.preprocess import fit_geometry
 from netwright.training.batches import Feed
 from netwright.types import InputSpec
 

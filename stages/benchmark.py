@@ -15,7 +15,7 @@ from stages.settings import Benchmark, Settings
 
 if TYPE_CHECKING:
     from netwright.artifacts.bundle import Bundle
-    from netwright.data.pictures import PictureSet
+    from netwright.data.feeding.pictures import PictureSet
     from netwright.deployment.rows import Row
     from netwright.reporting.curves import History
     from netwright.reporting.data_section import DataSection
@@ -41,7 +41,7 @@ def run(
     from netwright.artifacts.bundle import read_bundle
     from netwright.artifacts.report import write_report
     from netwright.compression.quantized import load_network
-    from netwright.data.pictures import load_pictures
+    from netwright.data.feeding.pictures import load_pictures
     from netwright.deployment.row_report import write_raw
     from netwright.deployment.rows import open_rows
     from netwright.deployment.runtimes.protocol import Conditions

@@ -11,7 +11,7 @@ from stages._entry import Host, stage
 from stages.settings import Dataset, Settings
 
 if TYPE_CHECKING:
-    from netwright.data.convert import Converted, Progress, Recipe
+    from netwright.data.conversion.convert import Converted, Progress, Recipe
 
 
 def run(*, dataset: Dataset, output: Path, scratch: Path, workers: int = 0) -> dict[str, Any]:
@@ -20,10 +20,10 @@ def run(*, dataset: Dataset, output: Path, scratch: Path, workers: int = 0) -> d
     ``scratch`` keeps what is learnt of each picture, and what a zip or tar file given as the source unpacks to;
     ``workers`` processes examine them (0: one a processor).
     """
-    from netwright.data.archive import open_source
-    from netwright.data.convert import convert_dataset
-    from netwright.data.source import load_raw
-    from netwright.data.worker_pool import worker_count
+    from netwright.data.archives.archive import open_source
+    from netwright.data.conversion.convert import convert_dataset
+    from netwright.data.conversion.source import load_raw
+    from netwright.data.feeding.worker_pool import worker_count
 
     source = Path(dataset.source)
     with _progress() as progress:
@@ -50,9 +50,9 @@ def _scenes(dataset: Dataset) -> dict[str, int]:
 
 
 def _recipe(dataset: Dataset, classes: tuple[str, ...], folder: Path) -> "Recipe":
-    from netwright.data.convert import Recipe
-    from netwright.data.division import SplitPolicy
-    from netwright.data.validate import ExaminePolicy
+    from netwright.data.checks.validate import ExaminePolicy
+    from netwright.data.conversion.convert import Recipe
+    from netwright.data.splitting.division import SplitPolicy
 
     split = dataset.split
     return Recipe(

@@ -27,7 +27,7 @@ def run(
     from netwright.compression.pruning import PrunePolicy, prune_network
     from netwright.compression.quantized import load_network, save_network
     from netwright.compression.reports import pruning_as_dict
-    from netwright.data.pictures import load_pictures
+    from netwright.data.feeding.pictures import load_pictures
     from netwright.evaluation.detect import score_network
     from netwright.training.loop import fit
     from stages._training.epochs import EpochReporter, recipe_of, write_history, write_metrics

@@ -32,7 +32,7 @@ def run(
     from netwright.compression.folding import fold_batch_norms
     from netwright.compression.quantized import load_network, record_quantizers, save_network
     from netwright.compression.reports import quantization_as_dict
-    from netwright.data.pictures import load_pictures
+    from netwright.data.feeding.pictures import load_pictures
     from netwright.evaluation.detect import score_network
     from netwright.models.cost import macs_of, parameters_of
     from netwright.training.loop import fit

@@ -25,7 +25,7 @@ class SceneSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class OnInvalid:
-    """What is done about each thing that the checks may find (see netwright.data.validate)."""
+    """What is done about each thing that the checks may find (see netwright.data.checks.validate)."""
 
     not_finite: Literal["drop", "fail"]
     zero_area: Literal["drop", "fail"]

@@ -21,7 +21,7 @@ def run(
 ) -> None:
     """Train the network of ``source`` on ``data``'s train split and write the best on val to ``target``."""
     from netwright.artifacts.model import load_model_files, save_model_files
-    from netwright.data.pictures import load_pictures
+    from netwright.data.feeding.pictures import load_pictures
     from netwright.evaluation.detect import score_network
     from netwright.models.build import build_network
     from netwright.models.cost import macs_of, parameters_of

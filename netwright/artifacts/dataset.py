@@ -23,8 +23,8 @@ MANIFEST = "manifest.json"
 class Manifest:
     """What a converted dataset holds: its name, classes in label order, and shards.
 
-    ``fingerprint`` is the hex SHA-256 of its content (see netwright.data.fingerprint), the same whatever the order
-    of files, the shards' sizes, the time and the machine.
+    ``fingerprint`` is the hex SHA-256 of its content (see netwright.data.conversion.fingerprint), the same
+    whatever the order of files, the shards' sizes, the time and the machine.
     """
 
     name: str

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from netwright.artifacts.report import POINT
-from netwright.data.pictures import PictureSet
+from netwright.data.feeding.pictures import PictureSet
 from netwright.deployment.parity import (
     compare_outputs,
     judge_detections,

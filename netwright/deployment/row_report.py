@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from netwright.data.pictures import PictureSet
+from netwright.data.feeding.pictures import PictureSet
 from netwright.deployment.latency import median_ratio, percentiles, write_latencies
 from netwright.deployment.row_parity import parity_report
 from netwright.deployment.rows import Row

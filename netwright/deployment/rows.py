@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from netwright.artifacts.bundle import Bundle, ExportEntry
-from netwright.data.pictures import PictureSet
+from netwright.data.feeding.pictures import PictureSet
 from netwright.deployment.latency import Samples, measure
 from netwright.deployment.parity import Parity
 from netwright.deployment.runtimes.available import open_runtime

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.data.pictures import PictureSet
+from netwright.data.feeding.pictures import PictureSet
 from netwright.evaluation.coco_format import coco_dataset, coco_results
 from netwright.evaluation.detections import Detections
 from netwright.evaluation.evaluation import evaluate

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from netwright.data.pictures import PictureSet
+from netwright.data.feeding.pictures import PictureSet
 from netwright.evaluation.coco import Accuracy, coco_accuracy
 from netwright.evaluation.detections import Detections
 from netwright.evaluation.postprocess import postprocess

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from netwright.data.preprocess import Geometry
+from netwright.data.feeding.preprocess import Geometry
 from netwright.evaluation.detections import Detections
 from netwright.types import NmsPolicy
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.artifacts.dataset import read_manifest, read_records
-from netwright.data.pictures import PictureSet
+from netwright.data.feeding.pictures import PictureSet
 from netwright.errors import UserError
 
 

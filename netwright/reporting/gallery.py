@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.artifacts.dataset import read_records
-from netwright.data.preprocess import decode_picture
+from netwright.data.feeding.preprocess import decode_picture
 from netwright.evaluation.detections import Detections
 from netwright.reporting.page import picture_uri
 

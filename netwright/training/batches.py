@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from netwright.data.augment import augment
-from netwright.data.pictures import PictureSet
+from netwright.data.feeding.augment import augment
+from netwright.data.feeding.pictures import PictureSet
 from netwright.models.assign import Truth
 from netwright.types import AugmentPolicy
 

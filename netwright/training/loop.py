@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from netwright.data.pictures import PictureSet
+from netwright.data.feeding.pictures import PictureSet
 from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy
 from netwright.models.assign import Truth

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from netwright.data.examined import Examined, Offence
-from netwright.data.report import About
-from netwright.data.rules import ExaminePolicy
+from netwright.data.checks.rules import ExaminePolicy
+from netwright.data.conversion.examined import Examined, Offence
+from netwright.data.report.report import About
 
 HOSTILE = '<script>alert(1)</script>"&\u202e gnp.\x00evil\udcff'
 CLASSES = ("cat", HOSTILE, "never seen")

@@ -8,8 +8,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from netwright.data.pictures import PictureSet
-from netwright.data.preprocess import fit_geometry
+from netwright.data.feeding.pictures import PictureSet
+from netwright.data.feeding.preprocess import fit_geometry
 from netwright.evaluation.coco import coco_accuracy, coco_results, coco_truth
 from netwright.evaluation.detections import Detections
 from netwright.types import InputSpec

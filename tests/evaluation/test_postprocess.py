@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from netwright.data.preprocess import fit_geometry
+from netwright.data.feeding.preprocess import fit_geometry
 from netwright.evaluation.detections import Detections, read_detections, write_detections
 from netwright.evaluation.postprocess import postprocess
 from netwright.types import InputSpec, NmsPolicy

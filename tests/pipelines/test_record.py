@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from netwright.data.report import make_report, write_report
-from netwright.data.survey import survey_pictures
+from netwright.data.report.report import make_report, write_report
+from netwright.data.report.survey import survey_pictures
 from netwright.errors import UserError
 from pipelines.record import record
 from pipelines.result import flat, read_result

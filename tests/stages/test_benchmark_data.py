@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from netwright.data.report import make_report, write_report
-from netwright.data.survey import survey_pictures
+from netwright.data.report.report import make_report, write_report
+from netwright.data.report.survey import survey_pictures
 from netwright.errors import UserError
 from stages.benchmark import _data_section
 from tests.data.examined_pictures import CLASSES, OFFENCES, PICTURES, about

@@ -96,7 +96,7 @@ def build_models(root: Path) -> dict[str, Path]:
     from netwright.compression.fake_quant import QuantizedDetector
     from netwright.compression.folding import fold_batch_norms
     from netwright.compression.quantized import load_network, record_quantizers, save_network
-    from netwright.data.pictures import load_pictures
+    from netwright.data.feeding.pictures import load_pictures
     from netwright.models.build import build_network
 
     pictures = load_pictures(root / "converted", "train", InputSpec(height=SIDE, width=SIDE))
@@ -211,7 +211,7 @@ def test_report_page_and_raw_files_are_written(chain: Chain, report: dict[str, A
 
 
 def test_accuracy_and_latency_can_be_recomputed_from_the_raw_files(chain: Chain, report: dict[str, Any]) -> None:
-    from netwright.data.pictures import load_pictures
+    from netwright.data.feeding.pictures import load_pictures
 
     row = next(row for row in report["rows"] if row["export"] == "pruned_fp32" and row["runtime"] == "onnxruntime")
     raw = chain.root / "reports" / "raw"

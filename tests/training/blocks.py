@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from netwright.data.pictures import PictureSet
-from netwright.data.preprocess import fit_picture
+from netwright.data.feeding.pictures import PictureSet
+from netwright.data.feeding.preprocess import fit_picture
 from netwright.models.build import build_network
 from netwright.models.detector import Detector
 from netwright.training.recipe import Recipe

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from netwright.data.pictures import PictureSet
-from netwright.data.preprocess import fit_geometry
+from netwright.data.feeding.pictures import PictureSet
+from netwright.data.feeding.preprocess import fit_geometry
 from netwright.training import batches
 from netwright.training.batches import Feed, fits_on_device
 from netwright.types import AugmentPolicy, InputSpec

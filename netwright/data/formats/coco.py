@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from netwright.artifacts.dataset import Record
+from netwright.data.conversion.raw import RawDataset, RawPicture
 from netwright.data.formats.coco_layout import ANNOTATIONS, Part, find_picture, json_files, read_part, settle
 from netwright.data.formats.coco_output import CocoOutput
 from netwright.data.formats.folders import stem_of
-from netwright.data.raw import RawDataset, RawPicture
 from netwright.errors import UserError
 
 

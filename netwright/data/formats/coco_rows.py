@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.data.raw import RawBox, RawLabels
+from netwright.data.conversion.raw import RawBox, RawLabels
 
 _MISSING = (math.nan,) * 4
 

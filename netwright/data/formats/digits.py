@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from netwright.data.conversion.raw import RawBox, RawDataset, RawLabels, RawPicture
 from netwright.data.embedded.glyphs import CLASSES, Glyphs, load_glyphs
 from netwright.data.embedded.scenes import MIN_SIZE, Scene, draw_scene, encode_scene
-from netwright.data.raw import RawBox, RawDataset, RawLabels, RawPicture
 from netwright.errors import UserError
 
 

@@ -10,9 +10,9 @@ import hashlib
 from functools import partial
 from pathlib import Path
 
+from netwright.data.conversion.raw import RawBox, RawDataset, RawLabels, RawPicture
 from netwright.data.formats.egohands_mat import CLASSES, read_videos
 from netwright.data.formats.picture_files import inside
-from netwright.data.raw import RawBox, RawDataset, RawLabels, RawPicture
 from netwright.errors import UserError
 
 METADATA, PICTURES = "metadata.mat", "_LABELLED_SAMPLES"

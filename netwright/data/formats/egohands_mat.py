@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from netwright.data.raw import RawBox
+from netwright.data.conversion.raw import RawBox
 from netwright.errors import UserError
 
 CLASSES = ("myleft", "myright", "yourleft", "yourright")

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from netwright.artifacts.dataset import Record
+from netwright.data.conversion.raw import RawBox, RawDataset, RawLabels
 from netwright.data.formats.folders import files_below, refuse_outside, stem_of, subfolders
 from netwright.data.formats.kitti_groups import read_groups
 from netwright.data.formats.label_text import check_class, quote, read_lines, write_lines
 from netwright.data.formats.labelled_files import LABEL, LabelledFiles, Row, match_files, settle, split_of
 from netwright.data.formats.picture_files import EXTENSIONS, inside, write_picture
-from netwright.data.raw import RawBox, RawDataset, RawLabels
 from netwright.errors import UserError
 from netwright.types import SPLITS
 

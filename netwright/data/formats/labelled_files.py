@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from netwright.data.conversion.raw import RawLabels, RawPicture
 from netwright.data.formats.folders import state_of
-from netwright.data.raw import RawLabels, RawPicture
 from netwright.types import SPLITS
 
 LABEL = frozenset({".txt"})

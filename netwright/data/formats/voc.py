@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from netwright.artifacts.dataset import Record
+from netwright.data.conversion.raw import RawDataset, RawLabels
 from netwright.data.formats import voc_xml
 from netwright.data.formats.folders import files_below, stem_of, subfolders
 from netwright.data.formats.label_text import quote, read_lines
 from netwright.data.formats.labelled_files import LabelledFiles, Row, match_files, settle, split_of
 from netwright.data.formats.picture_files import EXTENSIONS, inside, write_picture
-from netwright.data.raw import RawDataset, RawLabels
 from netwright.errors import UserError
 from netwright.types import SPLITS
 

@@ -10,10 +10,10 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from netwright.artifacts.dataset import Record
+from netwright.data.conversion.raw import RawBox, RawLabels
 from netwright.data.formats.folders import stem_of
 from netwright.data.formats.label_text import LARGEST, quote
 from netwright.data.formats.picture_files import inside
-from netwright.data.raw import RawBox, RawLabels
 from netwright.errors import UserError
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")

@@ -15,13 +15,13 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from netwright.artifacts.dataset import Record
+from netwright.data.conversion.raw import RawDataset, RawLabels
 from netwright.data.formats.folders import files_below, refuse_outside, stem_of
 from netwright.data.formats.label_text import read_lines, write_lines
 from netwright.data.formats.labelled_files import LABEL, LabelledFiles, Row, match_files, settle, split_of
 from netwright.data.formats.picture_files import EXTENSIONS, inside, write_picture
 from netwright.data.formats.yolo_labels import is_box_line, read_labels
 from netwright.data.formats.yolo_settings import Settings, read_settings, settings_file
-from netwright.data.raw import RawDataset, RawLabels
 from netwright.errors import UserError
 from netwright.types import SPLITS
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from netwright.data.checks.picture_rules import FORMATS
+from netwright.data.conversion.raw import RawBox, RawLabels
 from netwright.data.formats.label_text import quote, read_lines
-from netwright.data.picture_rules import FORMATS
-from netwright.data.raw import RawBox, RawLabels
 from netwright.errors import UserError
 
 _ORIENTATION = 0x0112  # EXIF; 5 to 8 lie on their side

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netwright.artifacts.dataset import Record
+from netwright.data.conversion.raw import RawBox
 from netwright.data.formats.kitti import detect, load, read_labels, save
-from netwright.data.raw import RawBox
 from netwright.errors import UserError
 from tests.data.formats.miniature_files import boxes_of, splits_of, write_files
 

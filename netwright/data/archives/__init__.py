@@ -1,0 +1,1 @@
+"""A dataset given as a zip or tar file."""

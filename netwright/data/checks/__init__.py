@@ -1,0 +1,1 @@
+"""What a picture and its boxes must fulfil: rules, classes, perceptual hash."""

@@ -1,0 +1,1 @@
+"""A raw dataset to the converted one, step by step."""

@@ -1,0 +1,108 @@
+"""What is known of every picture of a dataset, kept on disk between conversions: a SQLite table in scratch.
+
+It may be lost at any time: then every picture is examined again. One conversion at a time writes it; its worker
+processes read.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from netwright.data.conversion.catalogue_row import COLUMNS, WHOLE, Row, unpack, unpack_offences
+from netwright.data.conversion.examined import Examined, Offence
+from netwright.errors import UserError
+
+_PUT = f"INSERT OR REPLACE INTO picture VALUES ({','.join('?' * len(COLUMNS))})"  # noqa: S608 question marks
+_PICTURES = f"SELECT {WHOLE} FROM picture"  # noqa: S608 names of columns, our own
+_BUSY = 30.0  # seconds that a reader waits for the writer to finish a commit
+
+
+class Catalogue:
+    """The pictures of one raw dataset. Use it in a ``with`` block; what was put is safe once ``save`` returns."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._base = _opened(path)
+
+    def __enter__(self) -> "Catalogue":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._base.close()
+
+    def states(self) -> dict[str, bytes]:
+        """The state of every picture by its name, as it was when it was examined."""
+        return dict(self._base.execute("SELECT name, state FROM picture"))
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Add ``rows`` (see catalogue_row.pack), each in the place of an older one of the same name."""
+        self._base.executemany(_PUT, rows)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Forget the pictures called ``names``."""
+        self._base.executemany("DELETE FROM picture WHERE name = ?", ((name,) for name in names))
+
+    def save(self) -> None:
+        """Make what was put and removed durable."""
+        self._base.commit()
+
+    def kept(self, splits: Mapping[str, str], groups: Mapping[str, str]) -> Iterator[Examined]:
+        """Yield every picture that is kept, by name, with its split and group of ``splits`` and ``groups``."""
+        for name, source, _, _, *facts in self._base.execute(f"{_PICTURES} WHERE kept ORDER BY name"):
+            yield unpack((name, source, splits[name], groups[name], *facts))
+
+    def rows(self, *columns: str, kept: bool = True) -> Iterator[tuple[Any, ...]]:
+        """Yield ``columns`` of the pictures, by name; only of those that are kept, or of all."""
+        where = "WHERE kept" if kept else ""
+        query = f"SELECT {', '.join(columns)} FROM picture {where} ORDER BY name"  # noqa: S608 names of columns, our own
+        return iter(self._base.execute(query))
+
+    def offences(self) -> Iterator[Offence]:
+        """Yield what was found, by the picture's name."""
+        for (text,) in self._base.execute("SELECT offences FROM picture WHERE offences <> '' ORDER BY name"):
+            yield from unpack_offences(text)
+
+    def picture(self, name: str) -> bytes:
+        """The encoded picture called ``name``. Raises KeyError or OSError where there is none."""
+        row = self._base.execute("SELECT path, content FROM picture WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise KeyError(name)
+        path, content = row
+        return content if content is not None else Path(path).read_bytes()
+
+    def shard(self, key: str) -> str | None:
+        """What was noted of the shard whose content has ``key``."""
+        row = self._base.execute("SELECT facts FROM shard WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else None
+
+    def note_shard(self, key: str, facts: str) -> None:
+        """Note ``facts`` of a shard."""
+        self._base.execute("INSERT OR REPLACE INTO shard VALUES (?, ?)", (key, facts))
+
+    def examined(self, names: Sequence[str]) -> Iterator[tuple[Examined, bytes]]:
+        """Yield the pictures called ``names`` in that order, each with its encoded bytes."""
+        for name in names:
+            row = self._base.execute(f"{_PICTURES} WHERE name = ?", (name,)).fetchone()
+            yield unpack(row), self.picture(name)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The tables in ``path``; a file that is no such database is made anew."""
+    try:
+        return _connected(path)
+    except sqlite3.OperationalError as error:
+        raise UserError(f"cannot use {path} ({error}): check the disk and its permissions") from None
+    except sqlite3.DatabaseError:
+        path.unlink()
+        return _connected(path)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    base = sqlite3.connect(path, timeout=_BUSY)
+    base.execute("PRAGMA synchronous = NORMAL")
+    base.execute(f"CREATE TABLE IF NOT EXISTS picture ({', '.join(COLUMNS)})")
+    base.execute("CREATE TABLE IF NOT EXISTS shard (key TEXT PRIMARY KEY, facts TEXT)")
+    base.commit()
+    return base

@@ -1,0 +1,157 @@
+"""A raw dataset to the converted one: checked records in Parquet, a report, a page, the manifest last.
+
+Memory grows with the pictures' names and a few numbers of each, never with the pictures.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from netwright.artifacts.dataset import MANIFEST, Manifest, Shard, write_manifest
+from netwright.artifacts.whole_file import write_text
+from netwright.data.checks.class_mapping import ClassCount, mapped_classes, sum_counts
+from netwright.data.checks.validate import ExaminePolicy
+from netwright.data.conversion.catalogue import Catalogue
+from netwright.data.conversion.fingerprint import fingerprint
+from netwright.data.conversion.raw import RawDataset
+from netwright.data.conversion.scan import Scan, scan
+from netwright.data.conversion.scratch import dataset_scratch
+from netwright.data.conversion.shards import make_shards, place_shard, plan_shards
+from netwright.data.report.page import make_page
+from netwright.data.report.report import About, make_report, write_report
+from netwright.data.report.survey import survey_pictures
+from netwright.data.splitting.audit import judge_leakage
+from netwright.data.splitting.division import Division, SplitPolicy, divide_dataset
+from netwright.errors import UserError
+from netwright.types import SPLITS
+
+REPORT = "report.json"
+PAGE = "index.html"
+
+Progress = Callable[[str, int], Callable[[int], None]]
+"""Begins a step of so many pictures, and returns what is told of every few that are done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is made of the raw dataset: its ``name``, how it is checked and divided, warn or fail for ``leakage``."""
+
+    name: str
+    checks: ExaminePolicy
+    split: SplitPolicy
+    leakage: str = "warn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """What came of it: report.json but for its list of offenders, the scan's counts, a line on leakage ("": none)."""
+
+    report: dict[str, Any]
+    scan: Scan
+    leak: str
+
+
+def convert_dataset(
+    raw: RawDataset, folder: Path, recipe: Recipe, *, source: Path, scratch: Path, workers: int, progress: Progress
+) -> Converted:
+    """Check ``raw``, read from ``source``, and write it to ``folder``.
+
+    What is learnt of each picture is kept below ``scratch`` for the next time. Everything is checked before the first
+    file is written, and the manifest, without which no stage reads the folder, comes last. Raises UserError for what
+    the recipe forbids, or a split without pictures or boxes.
+    """
+    with dataset_scratch(scratch, source, recipe.name) as place, Catalogue(place / "catalogue.sqlite") as catalogue:
+        found = scan(raw, recipe.checks, catalogue, workers=workers, advance=progress("scan", raw.count))
+        classes = _classes(raw, catalogue, recipe.checks)
+        division = divide_dataset(catalogue, classes, recipe.split)
+        _refuse_empty(catalogue, division)
+        leak = judge_leakage(division.duplicates, recipe.leakage)
+        shards = _make_shards(catalogue, division, classes, place / "shards", workers, progress)
+        result = fingerprint(catalogue.kept(division.splits, division.groups), classes)
+        about = _about(raw, recipe, catalogue, division, classes, result)
+        _clear(folder)
+        for path, shard in shards:
+            place_shard(path, folder / shard.file)
+        report = _write_report(folder, about, catalogue, division, found)
+        rows = tuple(shard for _, shard in shards)
+        write_manifest(folder, Manifest(name=recipe.name, classes=classes, shards=rows, fingerprint=result))
+    return Converted(report=report, scan=found, leak=leak)
+
+
+def _classes(raw: RawDataset, catalogue: Catalogue, checks: ExaminePolicy) -> tuple[str, ...]:
+    """Our classes: in the declared order where the format declares them, otherwise by name.
+
+    Of undeclared ones, those of the usable boxes (KITTI's DontCare has none) and those that the mapping names.
+    """
+    if raw.classes:
+        return mapped_classes(raw.classes, checks.class_mapping)
+    found = {label for (text,) in catalogue.rows("labels") for label in json.loads(text)}
+    return tuple(sorted(found.union(mapped_classes(checks.class_mapping, checks.class_mapping))))
+
+
+def _class_counts(catalogue: Catalogue, checks: ExaminePolicy) -> tuple[ClassCount, ...]:
+    counts = chain.from_iterable(json.loads(text) for (text,) in catalogue.rows("class_counts"))
+    return sum_counts(((source, target, boxes) for source, target, boxes in counts), checks.class_mapping)
+
+
+def _refuse_empty(catalogue: Catalogue, division: Division) -> None:
+    images = Counter(division.splits.values())
+    boxed = Counter(division.splits[name] for name, labels in catalogue.rows("name", "labels") if labels != "[]")
+    for split in SPLITS:
+        if not images[split]:
+            raise UserError(f"split {split!r} holds no picture: give it some (split files, or dataset.scenes.{split})")
+        if not boxed[split]:
+            raise UserError(f"split {split!r} holds no usable box in its {images[split]} pictures: check its labels")
+
+
+def _make_shards(
+    catalogue: Catalogue, division: Division, classes: Sequence[str], store: Path, workers: int, progress: Progress
+) -> list[tuple[Path, Shard]]:
+    """Every shard with its place in the store."""
+    plans = list(plan_shards(catalogue, division.splits, division.groups, classes))
+    advance = progress("write", len(division.splits))
+    shards = make_shards(catalogue, plans, store, classes, workers=workers, advance=advance)
+    return [(store / plan.key, shard) for plan, shard in zip(plans, shards, strict=True)]
+
+
+def _about(
+    raw: RawDataset,
+    recipe: Recipe,
+    catalogue: Catalogue,
+    division: Division,
+    classes: tuple[str, ...],
+    content: str,
+) -> About:
+    return About(
+        name=recipe.name,
+        format=raw.format,
+        notes=raw.notes,
+        classes=classes,
+        fingerprint=content,
+        rules=recipe.checks.actions(),
+        split_origin=division.origin,
+        group_origin=division.group_origin,
+        leakage=recipe.leakage,
+        mapping=_class_counts(catalogue, recipe.checks),
+        duplicates=division.duplicates,
+    )
+
+
+def _write_report(folder: Path, about: About, catalogue: Catalogue, division: Division, found: Scan) -> dict[str, Any]:
+    survey = survey_pictures(catalogue.kept(division.splits, division.groups), about.classes)
+    report = make_report(about, survey, chain(found.duplicates, catalogue.offences()))
+    write_report(folder / REPORT, report, chain(found.duplicates, catalogue.offences()))
+    page = make_page(report, survey, chain(found.duplicates, catalogue.offences()), catalogue.picture)
+    write_text(folder / PAGE, page)
+    return report
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier conversion, which DVC has done already where it runs the stage; the manifest goes first."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for shard in folder.glob("*.parquet"):
+        shard.unlink()

@@ -1,0 +1,1 @@
+"""A converted dataset to the network: decoding once, the input's pixels, augmentation."""

@@ -1,0 +1,1 @@
+"""What a conversion found: report.json and the page."""

@@ -1,0 +1,1 @@
+"""Dividing pictures between the splits without leaks, and looking for leaks."""

@@ -1,0 +1,77 @@
+"""Augmented boxes stay on what they label; labels stay with their boxes."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from netwright.data.feeding.augment import augment
+from netwright.types import AugmentPolicy
+
+STILL = AugmentPolicy(flip=0, scale=(1.0, 1.0), translate=0, brightness=0, contrast=0, saturation=0, mosaic=0)
+
+
+def _scene() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Four dark pictures (96 x 128), in each a bright red block with a known box."""
+    pixels = torch.full((4, 3, 96, 128), 40.0)
+    boxes = torch.zeros(4, 2, 4)
+    for index in range(4):
+        x, y = 20 + 12 * index, 30 + 4 * index
+        pixels[index, 0, y : y + 24, x : x + 30] = 250
+        boxes[index, 0] = torch.tensor([x, y, x + 30, y + 24])
+    valid = torch.tensor([[True, False]] * 4)
+    return pixels, boxes, valid, torch.tensor([[index, 0] for index in range(4)])
+
+
+def _red_box(picture: Tensor) -> list[float]:
+    rows, columns = torch.nonzero(picture[0] - picture[1] > 105, as_tuple=True)
+    return [columns.min().item(), rows.min().item(), columns.max().item() + 1, rows.max().item() + 1]
+
+
+def test_a_policy_without_change_changes_nothing() -> None:
+    pixels, boxes, valid, labels = _scene()
+    out = augment(pixels, boxes, valid, labels, STILL, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(out[0], pixels, atol=1e-3, rtol=0)
+    torch.testing.assert_close(out[1], boxes)
+    assert torch.equal(out[2], valid)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_boxes_follow_their_pixels(seed: int) -> None:
+    pixels, boxes, valid, labels = _scene()
+    policy = AugmentPolicy(flip=0.5, scale=(0.8, 1.2), translate=0.05, brightness=0, contrast=0, saturation=0, mosaic=0)
+    out, moved, kept, _ = augment(pixels, boxes, valid, labels, policy, torch.Generator().manual_seed(seed))
+    for index in range(4):
+        assert kept[index].tolist() == [True, False]
+        torch.testing.assert_close(
+            torch.tensor(_red_box(out[index]), dtype=torch.float32), moved[index, 0], atol=1.1, rtol=0
+        )
+
+
+def test_mosaic_gathers_boxes_of_four_pictures_with_their_labels() -> None:
+    pixels, boxes, valid, labels = _scene()
+    policy = AugmentPolicy(flip=0, scale=(0.7, 0.7), translate=0, brightness=0, contrast=0, saturation=0, mosaic=1.0)
+    out, moved, kept, names = augment(pixels, boxes, valid, labels, policy, torch.Generator().manual_seed(0))
+    assert out.shape == pixels.shape
+    assert moved.shape == (4, 8, 4)
+    assert kept.sum() > 8
+    for index in range(4):
+        for box in moved[index][kept[index]]:
+            x1, y1, x2, y2 = (box + torch.tensor([2, 2, -2, -2])).round().int().tolist()
+            assert (out[index, 0, y1:y2, x1:x2] > 150).all()
+    assert set(names[kept].tolist()) == {0, 1, 2, 3}
+
+
+def test_a_box_pushed_out_of_the_picture_is_dropped() -> None:
+    pixels, boxes, valid, labels = _scene()
+    boxes[0, 0] = torch.tensor([0.0, 30.0, 10.0, 40.0])
+    policy = AugmentPolicy(flip=0, scale=(2.0, 2.0), translate=0, brightness=0, contrast=0, saturation=0, mosaic=0)
+    _, _, kept, _ = augment(pixels, boxes, valid, labels, policy, torch.Generator().manual_seed(0))
+    assert not kept[0, 0]
+
+
+def test_colours_stay_within_pixel_values() -> None:
+    pixels, boxes, valid, labels = _scene()
+    policy = AugmentPolicy(brightness=0.9, contrast=0.9, saturation=0.9)
+    out, *_ = augment(pixels, boxes, valid, labels, policy, torch.Generator().manual_seed(0))
+    assert out.min() >= 0
+    assert out.max() <= 255
