@@ -5,22 +5,12 @@ from pathlib import Path
 from netwright.types import NmsPolicy
 from stages import paths
 from stages._entry import Host, stage
+from stages._training.tuned import Ground, Scorer, tuned
 from stages.settings import Qat, Recovery, Settings, Train
 
 
-def run(
-    qat: Qat,
-    train: Train,
-    nms: NmsPolicy,
-    *,
-    data: Path,
-    source: Path,
-    target: Path,
-    device: str,
-    scratch: Path,
-    workers: int = 0,
-) -> None:
-    """Fold, calibrate and fine-tune the network of ``source``; write the best on val to ``target``.
+def run(qat: Qat, train: Train, nms: NmsPolicy, *, ground: Ground, target: Path) -> None:
+    """Fold, calibrate and fine-tune the network of ``ground``; write the best on val to ``target``.
 
     The calibrated network before any fine-tuning is one of the candidates.
     """
@@ -32,41 +22,26 @@ def run(
     from netwright.compression.folding import fold_batch_norms
     from netwright.compression.quantized import load_network, record_quantizers, save_network
     from netwright.compression.reports import quantization_as_dict
-    from netwright.data.feeding.pictures import load_pictures
-    from netwright.evaluation.detect import score_network
     from netwright.models.cost import macs_of, parameters_of
-    from netwright.training.loop import fit
-    from stages._training.epochs import EpochReporter, recipe_of, write_history, write_metrics
-    from stages._training.resume import resumable
+    from stages._training.epochs import recipe_of, write_history, write_metrics
 
     torch.set_num_threads(train.threads)
-    network = QuantizedDetector(fold_batch_norms(load_network(source))).to(device)
-    pictures = load_pictures(data, "train", network.architecture.input, scratch=scratch, workers=workers)
-    val = load_pictures(data, "val", network.architecture.input, scratch=scratch, workers=workers)
+    network = QuantizedDetector(fold_batch_norms(load_network(ground.source))).to(ground.device)
+    pictures, val = (ground.pictures(split, network.architecture.input) for split in ("train", "val"))
+    score = Scorer(pictures=val, nms=nms, batch_size=train.batch_size, device=ground.device)
     pixels = torch.tensor(pictures.pixels[: qat.calibration_images])
     batches = (pixels[at : at + train.batch_size].float() for at in range(0, len(pixels), train.batch_size))
     calibrate(network, batches, qat.calibration)
-    before = score_network(network, val, nms, batch_size=train.batch_size, device=device)
+    before = score(network)
     print(
         f"qat: val mAP50-95 {before.map50_95:.4f} calibrated on {len(pixels)} pictures ({qat.calibration})", flush=True
     )
-    reporter = EpochReporter("qat", qat.epochs, scratch)
-    with resumable(
-        "qat", settings=(qat, train, nms), data=data, source=source, device=device, scratch=scratch
-    ) as checkpoints:
-        result = fit(
-            network,
-            pictures,
-            recipe=recipe_of(train, Recovery(epochs=qat.epochs, learning_rate=qat.learning_rate)),
-            device=device,
-            score=lambda candidate: score_network(candidate, val, nms, batch_size=train.batch_size, device=device),
-            on_epoch=reporter,
-            checkpoints=checkpoints,
-            on_resume=reporter.resumed,
-            start=before,
-        )
+    recipe = recipe_of(train, Recovery(epochs=qat.epochs, learning_rate=qat.learning_rate))
+    with tuned(
+        ground, network, pictures, recipe=recipe, settings=(qat, train, nms), score=score, start=before
+    ) as result:
         record_quantizers(network)
-        after = score_network(network, val, nms, batch_size=train.batch_size, device=device)
+        after = score(network)
         print(f"qat: val mAP50-95 {after.map50_95:.4f} (epoch {result.best_epoch})", flush=True)
         save_network(target, network)
         write_json(
@@ -88,17 +63,15 @@ def run(
 @stage("qat")
 def main(settings: Settings, host: Host) -> None:
     """Hydra entrypoint."""
-    run(
-        settings.qat,
-        settings.train,
-        settings.nms,
+    ground = Ground(
+        stage="qat",
         data=paths.CONVERTED,
         source=paths.PRUNED,
-        target=paths.QUANTIZED,
         device=host.device,
         scratch=host.scratch,
         workers=host.workers,
     )
+    run(settings.qat, settings.train, settings.nms, ground=ground, target=paths.QUANTIZED)
 
 
 if __name__ == "__main__":

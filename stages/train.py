@@ -5,53 +5,28 @@ from pathlib import Path
 from netwright.types import NmsPolicy
 from stages import paths
 from stages._entry import Host, stage
+from stages._training.tuned import Ground, Scorer, tuned
 from stages.settings import Settings, Train
 
 
-def run(
-    train: Train,
-    nms: NmsPolicy,
-    *,
-    data: Path,
-    source: Path,
-    target: Path,
-    device: str,
-    scratch: Path,
-    workers: int = 0,
-) -> None:
-    """Train the network of ``source`` on ``data``'s train split and write the best on val to ``target``."""
+def run(train: Train, nms: NmsPolicy, *, ground: Ground, target: Path) -> None:
+    """Train the network of ``ground`` on the train split and write the best on val to ``target``."""
     from netwright.artifacts.model import load_model_files, save_model_files
-    from netwright.data.feeding.pictures import load_pictures
-    from netwright.evaluation.detect import score_network
     from netwright.models.build import build_network
     from netwright.models.cost import macs_of, parameters_of
-    from netwright.training.loop import fit
-    from stages._training.epochs import EpochReporter, recipe_of, write_history, write_metrics
-    from stages._training.resume import resumable
+    from stages._training.epochs import recipe_of, write_history, write_metrics
 
-    architecture, tensors = load_model_files(source)
+    architecture, tensors = load_model_files(ground.source)
     network = build_network(architecture)
     network.load_state_dict(tensors)
-    pictures = load_pictures(data, "train", architecture.input, scratch=scratch, workers=workers)
-    val = load_pictures(data, "val", architecture.input, scratch=scratch, workers=workers)
+    pictures, val = (ground.pictures(split, architecture.input) for split in ("train", "val"))
+    score = Scorer(pictures=val, nms=nms, batch_size=train.batch_size, device=ground.device)
     print(
-        f"train: {len(pictures)} pictures, {len(val)} for validation, {architecture.backbone} on {device}", flush=True
+        f"train: {len(pictures)} pictures, {len(val)} for validation, {architecture.backbone} on {ground.device}",
+        flush=True,
     )
-    reporter = EpochReporter("train", train.epochs, scratch)
-    with resumable(
-        "train", settings=(train, nms), data=data, source=source, device=device, scratch=scratch
-    ) as checkpoints:
-        result = fit(
-            network,
-            pictures,
-            recipe=recipe_of(train),
-            device=device,
-            score=lambda candidate: score_network(candidate, val, nms, batch_size=train.batch_size, device=device),
-            on_epoch=reporter,
-            checkpoints=checkpoints,
-            on_resume=reporter.resumed,
-        )
-        accuracy = score_network(network, val, nms, batch_size=train.batch_size, device=device)
+    with tuned(ground, network, pictures, recipe=recipe_of(train), settings=(train, nms), score=score) as result:
+        accuracy = score(network)
         save_model_files(target, architecture, network.state_dict())
         write_history(target / "history.csv", result.history)
         write_metrics(
@@ -67,16 +42,15 @@ def run(
 @stage("train")
 def main(settings: Settings, host: Host) -> None:
     """Hydra entrypoint."""
-    run(
-        settings.train,
-        settings.nms,
+    ground = Ground(
+        stage="train",
         data=paths.CONVERTED,
         source=paths.INIT,
-        target=paths.TRAINED,
         device=host.device,
         scratch=host.scratch,
         workers=host.workers,
     )
+    run(settings.train, settings.nms, ground=ground, target=paths.TRAINED)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,91 @@
+"""The training that train, prune and qat have in common: pictures, scores, progress, and going on after a kill."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netwright.types import InputSpec, NmsPolicy
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from netwright.data.feeding.pictures import PictureSet
+    from netwright.evaluation.coco import Accuracy
+    from netwright.models.detector import Detector
+    from netwright.training.recipe import FitResult, Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """Where a stage trains: its name, the dataset and the network's folder that it reads, device and scratch."""
+
+    stage: str
+    data: Path
+    source: Path
+    device: str
+    scratch: Path
+    workers: int = 0
+
+    def pictures(self, split: str, spec: InputSpec) -> "PictureSet":
+        """The split, decoded for a network with this input."""
+        from netwright.data.feeding.pictures import load_pictures
+
+        return load_pictures(self.data, split, spec, scratch=self.scratch, workers=self.workers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """COCO accuracy of a network on ``pictures``."""
+
+    pictures: "PictureSet"
+    nms: NmsPolicy
+    batch_size: int
+    device: str
+
+    def __call__(self, network: "nn.Module") -> "Accuracy":
+        from netwright.evaluation.detect import score_network
+
+        return score_network(network, self.pictures, self.nms, batch_size=self.batch_size, device=self.device)
+
+
+@contextlib.contextmanager
+def tuned(
+    ground: Ground,
+    network: "Detector",
+    pictures: "PictureSet",
+    *,
+    recipe: "Recipe",
+    settings: Sequence[Any],
+    score: Scorer,
+    start: "Accuracy | None" = None,
+) -> "Iterator[FitResult]":
+    """Train ``network`` in place, then run the block, which writes the results; only then checkpoints are removed.
+
+    ``settings`` are all sections that decide the outcome; ``start`` as in fit.
+    """
+    from netwright.training.loop import fit
+    from stages._training.epochs import EpochReporter
+    from stages._training.resume import resumable
+
+    reporter = EpochReporter(ground.stage, recipe.epochs, ground.scratch)
+    with resumable(
+        ground.stage,
+        settings=settings,
+        data=ground.data,
+        source=ground.source,
+        device=ground.device,
+        scratch=ground.scratch,
+    ) as checkpoints:
+        yield fit(
+            network,
+            pictures,
+            recipe=recipe,
+            device=ground.device,
+            score=score,
+            on_epoch=reporter,
+            start=start,
+            checkpoints=checkpoints,
+            on_resume=reporter.resumed,
+        )
