@@ -1,8 +1,9 @@
 """The training loop: every stage that trains calls ``fit``."""
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -42,7 +43,7 @@ def fit(
     With ``checkpoints``, each epoch's state is saved there, and a training that was cut off goes on after its last
     one with the very weights of an unbroken run; ``on_resume`` is told the epochs that need no repeating. The caller
     clears them once the result is safe.
-    Raises UserError when the loss is no longer finite, naming the step.
+    Raises UserError when the loss is no longer finite, naming the step, or when the GPU's memory does not suffice.
     """
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
@@ -55,7 +56,8 @@ def fit(
             on_resume(tuple(state.history))
     feed = Feed(pictures, device, resident=fits_on_device(pictures, device))
     while len(state.history) < recipe.epochs and not _out_of_patience(state, recipe):
-        line = _score_epoch(state, _train_epoch(state, network, feed, recipe), recipe, score)
+        with _enough_memory(recipe):
+            line = _score_epoch(state, _train_epoch(state, network, feed, recipe), recipe, score)
         state.history.append(line)
         if checkpoints:
             checkpoints.save(line.epoch, state.snapshot())
@@ -63,6 +65,17 @@ def fit(
     network.load_state_dict(state.best_tensors)
     network.eval()
     return FitResult(history=tuple(state.history), best_epoch=state.best_epoch)
+
+
+@contextlib.contextmanager
+def _enough_memory(recipe: Recipe) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"the GPU's memory does not hold a step with batches of {recipe.batch_size}: "
+            f"set train.batch_size to {max(recipe.batch_size // 2, 1)}, train.precision to bf16, or take a smaller input"
+        ) from None
 
 
 def _out_of_patience(state: TrainingState, recipe: Recipe) -> bool:

@@ -119,6 +119,22 @@ def test_a_loss_that_is_no_number_names_its_step() -> None:
         fit(network, blocks(4), recipe=RECIPE, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None)
 
 
+def test_too_little_memory_says_which_batch_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("netwright.training.loop.detection_loss", full)
+    with pytest.raises(UserError, match="batches of 4: set train.batch_size to 2"):
+        fit(
+            small_network(),
+            blocks(4),
+            recipe=RECIPE,
+            device="cpu",
+            score=lambda _: _constant(0),
+            on_epoch=lambda _: None,
+        )
+
+
 def test_schedule_warms_up_holds_and_falls_along_a_cosine() -> None:
     optimizer = build_optimizer(torch.nn.Linear(2, 2), learning_rate=1.0, weight_decay=0.1)
     schedule = build_schedule(optimizer, steps=20, warmup_steps=4)
