@@ -74,7 +74,7 @@ def _enough_memory(recipe: Recipe) -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise UserError(
             f"the GPU's memory does not hold a step with batches of {recipe.batch_size}: "
-            f"set train.batch_size to {max(recipe.batch_size // 2, 1)}, train.precision to bf16, or take a smaller input"
+            f"set train.batch_size to {max(recipe.batch_size // 2, 1)}, train.precision to bf16, or shrink the input"
         ) from None
 
 

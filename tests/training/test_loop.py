@@ -124,7 +124,7 @@ def test_too_little_memory_says_which_batch_to_try(monkeypatch: pytest.MonkeyPat
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr("netwright.training.loop.detection_loss", full)
-    with pytest.raises(UserError, match="batches of 4: set train.batch_size to 2"):
+    with pytest.raises(UserError, match="batches of 4: set train\\.batch_size to 2"):
         fit(
             small_network(),
             blocks(4),
