@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,16 +8,16 @@ import numpy as np
 import pytest
 
 from netwright.artifacts.dataset import Record, read_manifest, write_dataset
-from netwright.data.formats import coco
+from netwright.data.formats import coco, direct
 from netwright.errors import UserError
 from pipelines import dataset
 from pipelines.compose import composed
-from pipelines.dataset import SAVE, write_as
+from pipelines.dataset import SAVE, UNCHECKED, write_as, write_direct
 from stages._entry.app import validated
 from stages._entry.failures import INTERRUPTED, guarded
 from stages.convert import run
 from tests.data.formats.test_round_trip import FORMATS, picture
-from tests.data.miniature import OWN_SPLITS, write_voc
+from tests.data.miniature import BOXES, OWN_SPLITS, write_voc
 
 PROJECT = Path(__file__).parents[2]
 
@@ -167,3 +168,70 @@ def test_a_dataset_written_back_converts_to_the_same_fingerprint(tmp_path, monke
         write_as(format_name, converted, tmp_path / format_name, watch=plain)
         converted = tmp_path / f"{format_name} converted"
         assert convert(tmp_path / format_name, converted) == wanted, format_name
+
+
+def files_of(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def raw(tmp_path):
+    return write_voc(tmp_path / "raw", OWN_SPLITS)
+
+
+@pytest.mark.parametrize("format_name", SAVE)
+def test_a_raw_dataset_is_rewritten_directly_and_says_that_nothing_was_checked(raw, tmp_path, format_name):
+    said = write_direct(format_name, raw, tmp_path / "out", watch=plain, workers=1)
+    assert said.startswith(f"6 voc pictures copied in {tmp_path}/out")
+    assert said.endswith(UNCHECKED)
+    found = {item.name: item for item in FORMATS[format_name].load(tmp_path / "out").pictures}
+    assert {split: [name for name in found if found[name].split == split] for split in OWN_SPLITS} == OWN_SPLITS
+    boxes = [(box.label, box.corners) for box in found["img3"].labels().boxes]
+    assert [label for label, _ in boxes] == ["cat", "dog"]
+    np.testing.assert_allclose([corners for _, corners in boxes], list(BOXES.values()), atol=1e-4)
+    assert found["img3"].read() == (raw / "JPEGImages/img3.jpg").read_bytes()
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+def test_workers_and_links_do_not_change_what_is_written(raw, tmp_path, monkeypatch):
+    monkeypatch.setattr(direct, "_PIECE", 1)  # six pieces: enough for processes to be started
+    for name, more in {"one": {"workers": 1}, "two": {"workers": 2}, "link": {"workers": 1, "link": True}}.items():
+        write_direct("coco", raw, tmp_path / name, watch=plain, **more)
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two") == files_of(tmp_path / "link")
+    source = raw / "JPEGImages/img0.jpg"
+    assert source.samefile(tmp_path / "link/train2017/img0.jpg")
+    assert not source.samefile(tmp_path / "one/train2017/img0.jpg")
+
+
+def test_an_archive_is_rewritten_and_nothing_of_it_is_left(raw, tmp_path):
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", raw)
+    said = write_direct("coco", Path(packed), tmp_path / "out", watch=plain, workers=1)
+    write_direct("coco", raw, tmp_path / "wanted", watch=plain, workers=1)
+    assert "6 voc pictures copied" in said
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "wanted")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "packed.zip", "raw", "wanted"]
+
+
+def test_what_cannot_be_rewritten_is_refused_and_leaves_nothing(raw, tmp_path):
+    broken = [("img0.jpg", b"no picture", "no readable header"), ("img0.jpg", None, "cannot be read")]
+    for name, content, message in broken:
+        path = raw / "JPEGImages" / name
+        path.unlink() if content is None else path.write_bytes(content)
+        with pytest.raises(UserError, match=message):
+            write_direct("coco", raw, tmp_path / "out", watch=plain, workers=1)
+    with pytest.raises(UserError, match="inside"):
+        write_direct("coco", raw, raw / "out", watch=plain)
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+def test_the_command_tells_a_raw_source_from_a_converted_one(raw, converted, tmp_path, monkeypatch, capsys):
+    def command(*words):
+        monkeypatch.setattr(sys, "argv", ["dataset", *map(str, words)])
+        return guarded("dataset", dataset.main)
+
+    assert command("--to", "coco", "--source", raw, "--output", tmp_path / "out", "--link") == 0
+    assert UNCHECKED in capsys.readouterr().out
+    assert command("--to", "coco", "--source", converted, "--output", tmp_path / "x", "--link") == 1
+    assert "--link is for a raw dataset" in capsys.readouterr().err
+    assert command("--to", "coco", "--source", PROJECT / "netwright/data/embedded", "--output", tmp_path / "x") == 1
+    assert "draws its pictures" in capsys.readouterr().err

@@ -88,14 +88,19 @@ def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> Non
     A crowd is written as DontCare, without its class; ``difficult`` and the group are lost. Raises UserError for a
     class whose name has a space, which separates the fields.
     """
+    check_classes(classes)
+    for record in dataset:
+        write_picture(folder / record.split / "image_2", record)
+        label = folder / record.split / "label_2" / (inside(record.name, "the dataset") + ".txt")
+        write_lines(_lines(record, classes), label)
+
+
+def check_classes(classes: Sequence[str]) -> None:
+    """Raise UserError for a class whose name has a space, or is empty."""
     if wrong := next((name for name in classes if len(name.split()) != 1), None):
         raise UserError(
             f"KITTI cannot hold the class name {wrong!r}, it has a space: rename it by dataset.class_mapping"
         )
-    for record in dataset:
-        write_picture(folder / record.split / "image_2", record.name, record.image)
-        label = folder / record.split / "label_2" / (inside(record.name, "the dataset") + ".txt")
-        write_lines(_lines(record, classes), label)
 
 
 def _bind(label: Path, _picture: Path, shown: str) -> partial[RawLabels]:

@@ -1,7 +1,10 @@
 """Picture files of a dataset: which they are, what they are called, and names that must stay inside their folder."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from netwright.artifacts.dataset import Record
 from netwright.errors import UserError
 
 EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -45,13 +48,32 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def write_picture(folder: Path, name: str, image: bytes) -> str:
-    """Write ``image`` unchanged as ``name`` and its usual extension below ``folder``; return that file name.
+@dataclass(frozen=True, kw_only=True)
+class StagedRecord(Record):
+    """A record whose picture is the file ``staged``, on the output's file system and with its usual extension."""
 
-    Raises UserError for a name that leads out of the folder.
+    staged: Path
+
+
+def write_picture(folder: Path, record: Record) -> str:
+    """Write the record's picture unchanged as its name and usual extension below ``folder``; return that file name.
+
+    A staged picture is moved. Raises UserError for a name that leads out of the folder, and where a staged picture
+    would take the place of another.
     """
-    file_name = inside(name + extension_of(image), "the dataset")
-    path = folder / file_name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(image)
+    staged = record.staged if isinstance(record, StagedRecord) else None
+    file_name = inside(record.name + (staged.suffix if staged else extension_of(record.image)), "the dataset")
+    path = f"{folder}/{file_name}"
+    _make_folder(os.path.dirname(path))  # noqa: PTH120 100,000 pictures
+    if not staged:
+        Path(path).write_bytes(record.image)
+    elif os.path.lexists(path):
+        raise UserError(f"two pictures would be written as {file_name}, {record.source} is the second: rename one")
+    else:
+        os.rename(staged, path)  # noqa: PTH104
     return file_name
+
+
+def _make_folder(folder: str) -> None:
+    if not os.path.isdir(folder):  # noqa: PTH112 sooner than to fail making it
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103

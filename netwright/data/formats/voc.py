@@ -74,14 +74,19 @@ def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> Non
     Numbers that are no integers keep their decimals; ``truncated`` and ``occluded`` become 0 or 1, and ``crowd``,
     for which VOC has no field, is lost. Raises UserError for a name that the lists or XML cannot hold.
     """
-    voc_xml.check_texts(classes, "the class name")
+    check_classes(classes)
     (folder / SETS).mkdir(parents=True, exist_ok=True)
     for record in dataset:
         voc_xml.check_texts([record.name], "the picture name")
-        file_name = write_picture(folder / PICTURES, record.name, record.image)
+        file_name = write_picture(folder / PICTURES, record)
         voc_xml.write(folder / LABELS / f"{inside(record.name, 'the dataset')}.xml", file_name, record, classes)
         with (folder / SETS / f"{record.split}.txt").open("a", encoding="utf-8") as names:
             names.write(f"{record.name}\n")
+
+
+def check_classes(classes: Sequence[str]) -> None:
+    """Raise UserError for a class name that XML cannot hold."""
+    voc_xml.check_texts(classes, "the class name")
 
 
 def _bind(label: Path, _picture: Path, shown: str) -> partial[RawLabels]:

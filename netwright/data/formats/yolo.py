@@ -70,7 +70,7 @@ def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> Non
     splits = set()
     for record in dataset:
         splits.add(record.split)
-        name = write_picture(folder / "images" / record.split, record.name, record.image)
+        name = write_picture(folder / "images" / record.split, record)
         write_lines(_lines(record), folder / _label_of(PurePosixPath("images", record.split, name)))
     entries = {split: f"images/{split}" for split in SPLITS if split in splits}
     value = (entries or {"train": "images", "val": "images"}) | {"names": dict(enumerate(classes))}

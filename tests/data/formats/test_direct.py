@@ -1,0 +1,62 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from netwright.data.conversion.raw import RawBox, RawDataset, RawLabels, RawPicture
+from netwright.data.formats.direct import direct_records, jpeg_size
+from netwright.errors import UserError
+from tests.data.formats.test_round_trip import picture
+
+
+def encoded(width, height, **more):
+    stream = io.BytesIO()
+    Image.new("RGB", (width, height)).save(stream, "JPEG", **more)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("more", [{}, {"progressive": True}, {"comment": "words"}, {"optimize": True}])
+def test_the_size_of_a_plain_jpeg_is_read_from_its_first_bytes(more):
+    assert jpeg_size(encoded(300, 20, **more)[:4096]) == (300, 20)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"\xff\xd8\xff", picture(5, 5, "PNG"), encoded(9, 9, exif=b"Exif\0\0II*\0"), b"\xff\xd8" + b"\xff" * 99],
+)
+def test_anything_else_is_left_to_pillow(head):
+    assert jpeg_size(head) is None
+
+
+def raw_of(*contents, boxes=()):
+    pictures = [
+        RawPicture(name=f"p{i}", content=content, labels=lambda: RawLabels(boxes=boxes), state="", source=f"l{i}.txt")
+        for i, content in enumerate(contents)
+    ]
+    return RawDataset(format="kitti", classes=(), pictures=pictures, count=len(pictures))
+
+
+def test_a_turned_picture_has_its_upright_size(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    records = direct_records(raw_of(encoded(30, 20, exif=exif), picture(7, 8, "PNG")), tmp_path / "staged", [])
+    assert [(item.width, item.height, item.split, item.staged.suffix) for item in records] == [
+        (20, 30, "train", ".jpg"),
+        (7, 8, "train", ".png"),
+    ]
+
+
+def test_classes_grow_in_order_of_first_sight_and_boxes_stay_as_they_are(tmp_path):
+    boxes = (RawBox(label="b", corners=(9, 9, 1, -5)), RawBox(label="a", corners=(0, 0, 0, 0), crowd=True))
+    classes = ["c"]
+    (record,) = direct_records(raw_of(encoded(9, 9), boxes=boxes), tmp_path / "staged", classes)
+    assert classes == ["c", "b", "a"]
+    np.testing.assert_array_equal(record.boxes, [[9, 9, 1, -5], [0, 0, 0, 0]])
+    assert (record.labels.tolist(), record.crowd.tolist()) == ([1, 2], [False, True])
+
+
+def test_a_box_that_is_not_finite_is_refused(tmp_path):
+    boxes = (RawBox(label="b", corners=(float("nan"), 9, 1, 5)),)
+    with pytest.raises(UserError, match=r"l0.txt has a box that is not finite"):
+        list(direct_records(raw_of(encoded(9, 9), boxes=boxes), tmp_path / "staged", []))
