@@ -75,13 +75,18 @@ def _progress() -> "Iterator[Progress]":
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True)) as bars:
+    bars = Progress(console=Console(stderr=True))
 
-        def begin(step: str, total: int) -> Callable[[int], None]:
-            bar = bars.add_task(step, total=total)
-            return lambda done: bars.advance(bar, done)
+    def begin(step: str, total: int) -> Callable[[int], None]:
+        bars.start()
+        bar = bars.add_task(step, total=total)
+        return lambda done: bars.advance(bar, done)
 
+    try:
         yield begin
+    finally:
+        if bars.tasks:  # stopping what never began would print an empty line before an error's
+            bars.stop()
 
 
 def _print_summary(converted: "Converted") -> None:

@@ -56,7 +56,7 @@ def test_unknown_backbone_is_named(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "data/converted").mkdir(parents=True)
-    manifest = {"name": "few", "classes": ["cat"], "shards": []}
+    manifest = {"name": "few", "classes": ["cat"], "shards": [], "fingerprint": "0" * 64}
     (project / "data/converted/manifest.json").write_text(json.dumps(manifest), "utf-8")
     arguments = ["model.backbone=resnet19", "pretrain_init.weights=random"]
     said = refused("pretrain-init", monkeypatch, capsys, *arguments)
