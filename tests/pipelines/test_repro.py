@@ -30,7 +30,7 @@ def main(settings: Settings, host: Host) -> None:
     for out in {outs!r}:
         path = Path(out)
         if not path.suffix:
-            path.mkdir(parents=True)
+            path.mkdir(parents=True, exist_ok=True)
             path = path / "manifest.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({{"digest": made.hexdigest()}}))
@@ -43,7 +43,11 @@ pytestmark = pytest.mark.slow
 
 def stub(name: str) -> str:
     block = DAG[name]
-    named = [*block["outs"], *block.get("metrics", []), *(key for plot in block.get("plots", []) for key in plot)]
+    named = [
+        *(key for out in block["outs"] for key in ([out] if isinstance(out, str) else out)),
+        *block.get("metrics", []),
+        *(key for plot in block.get("plots", []) for key in plot),
+    ]
     deps = [dep for dep in block["deps"] if dep.startswith(("data/converted/", "models/", "exports/"))]
     deps += [f"{dep}/manifest.json" for dep in block["deps"] if dep in ("data/converted", "exports")]
     return STUB.format(
@@ -144,7 +148,7 @@ def test_interrupt_leaves_no_out_and_the_next_run_does_the_stage_again(project: 
         start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not (project / ".netwright/ledger.jsonl").exists() or "train" not in (
+    while not (project / ".netwright/ledger.jsonl").exists() or '"stage": "train"' not in (
         (project / ".netwright/ledger.jsonl").read_text("utf-8")
     ):
         assert time.monotonic() < deadline

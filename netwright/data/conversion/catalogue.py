@@ -5,6 +5,7 @@ processes read.
 """
 
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 from netwright.data.conversion.catalogue_row import COLUMNS, WHOLE, Row, unpack, unpack_offences
 from netwright.data.conversion.examined import Examined, Offence
 from netwright.errors import UserError
+from netwright.types import SPLITS
 
 _PUT = f"INSERT OR REPLACE INTO picture VALUES ({','.join('?' * len(COLUMNS))})"  # noqa: S608 question marks
 _PICTURES = f"SELECT {WHOLE} FROM picture"  # noqa: S608 names of columns, our own
+_FORM = zlib.crc32(repr(COLUMNS).encode()) >> 1  # SQLite keeps 31 bits for us
 _BUSY = 30.0  # seconds that a reader waits for the writer to finish a commit
 
 
@@ -59,6 +62,13 @@ class Catalogue:
         query = f"SELECT {', '.join(columns)} FROM picture {where} ORDER BY name"  # noqa: S608 names of columns, our own
         return iter(self._base.execute(query))
 
+    def line_digests(self, splits: Mapping[str, str]) -> Iterator[bytes]:
+        """Yield the fingerprint's digest (32 bytes) of every kept picture, in its split of ``splits``."""
+        starts = {split: 32 * place for place, split in enumerate(SPLITS)}
+        for name, lines in self.rows("name", "lines"):
+            start = starts[splits[name]]
+            yield lines[start : start + 32]
+
     def offences(self) -> Iterator[Offence]:
         """Yield what was found, by the picture's name."""
         for (text,) in self._base.execute("SELECT offences FROM picture WHERE offences <> '' ORDER BY name"):
@@ -102,6 +112,9 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _connected(path: Path) -> sqlite3.Connection:
     base = sqlite3.connect(path, timeout=_BUSY)
     base.execute("PRAGMA synchronous = NORMAL")
+    if base.execute("PRAGMA user_version").fetchone()[0] != _FORM:  # its columns are others
+        base.execute("DROP TABLE IF EXISTS picture")
+        base.execute(f"PRAGMA user_version = {_FORM}")
     base.execute(f"CREATE TABLE IF NOT EXISTS picture ({', '.join(COLUMNS)})")
     base.execute("CREATE TABLE IF NOT EXISTS shard (key TEXT PRIMARY KEY, facts TEXT)")
     base.commit()

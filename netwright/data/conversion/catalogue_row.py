@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from netwright.data.conversion.examined import Examined, Offence
+from netwright.data.conversion.fingerprint import line_digests
 from netwright.data.conversion.raw import RawPicture
 
 COLUMNS = (
@@ -28,6 +29,7 @@ COLUMNS = (
     "kept INTEGER",
     "class_counts TEXT",  # JSON
     "digest BLOB",  # of all that the picture's record is made of
+    "lines BLOB",  # for each of SPLITS the digest of the picture's line in the fingerprint
 )
 WHOLE = "name, source, split, grouping, width, height, sha256, phash, labels, boxes, offences, kept, class_counts"
 Row = tuple[Any, ...]
@@ -58,6 +60,7 @@ def pack(raw: RawPicture, state: bytes, examined: Examined, size: int) -> Row:
         int(examined.kept),
         json.dumps(examined.class_counts, ensure_ascii=False),
         hashlib.sha256(shape.encode("utf-8") + boxes).digest(),
+        b"".join(line_digests(examined).values()),
     )
 
 

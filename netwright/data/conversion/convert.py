@@ -5,13 +5,13 @@ Memory grows with the pictures' names and a few numbers of each, never with the 
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from netwright.artifacts.dataset import MANIFEST, Manifest, Shard, write_manifest
+from netwright.artifacts.dataset import MANIFEST, Manifest, write_manifest
 from netwright.artifacts.whole_file import write_text
 from netwright.data.checks.class_mapping import ClassCount, mapped_classes, sum_counts
 from netwright.data.checks.validate import ExaminePolicy
@@ -20,7 +20,8 @@ from netwright.data.conversion.fingerprint import fingerprint
 from netwright.data.conversion.raw import RawDataset
 from netwright.data.conversion.scan import Scan, scan
 from netwright.data.conversion.scratch import dataset_scratch
-from netwright.data.conversion.shards import make_shards, place_shard, plan_shards
+from netwright.data.conversion.shard_files import place_shards
+from netwright.data.conversion.shards import make_shards, plan_shards
 from netwright.data.report.page import make_page
 from netwright.data.report.report import About, make_report, write_report
 from netwright.data.report.survey import survey_pictures
@@ -70,15 +71,17 @@ def convert_dataset(
         division = divide_dataset(catalogue, classes, recipe.split)
         _refuse_empty(catalogue, division)
         leak = judge_leakage(division.duplicates, recipe.leakage)
-        shards = _make_shards(catalogue, division, classes, place / "shards", workers, progress)
-        result = fingerprint(catalogue.kept(division.splits, division.groups), classes)
+        plans = list(plan_shards(catalogue, division.splits, division.groups, classes))
+        advance, store = progress("write", len(division.splits)), place / "shards"
+        store.mkdir(exist_ok=True)
+        shards = make_shards(catalogue, plans, store, folder, classes, workers=workers, advance=advance)
+        result = fingerprint(catalogue.line_digests(division.splits), classes)
         about = _about(raw, recipe, catalogue, division, classes, result)
-        _clear(folder)
-        for path, shard in shards:
-            place_shard(path, folder / shard.file)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        place_shards({plan.key: plan.file for plan in plans}, store, folder)
         report = _write_report(folder, about, catalogue, division, found)
-        rows = tuple(shard for _, shard in shards)
-        write_manifest(folder, Manifest(name=recipe.name, classes=classes, shards=rows, fingerprint=result))
+        manifest = Manifest(name=recipe.name, classes=classes, shards=tuple(shards), fingerprint=result)
+        write_manifest(folder, manifest)
     return Converted(report=report, scan=found, leak=leak)
 
 
@@ -89,13 +92,16 @@ def _classes(raw: RawDataset, catalogue: Catalogue, checks: ExaminePolicy) -> tu
     """
     if raw.classes:
         return mapped_classes(raw.classes, checks.class_mapping)
-    found = {label for (text,) in catalogue.rows("labels") for label in json.loads(text)}
+    found = {label for text in {text for (text,) in catalogue.rows("labels")} for label in json.loads(text)}
     return tuple(sorted(found.union(mapped_classes(checks.class_mapping, checks.class_mapping))))
 
 
 def _class_counts(catalogue: Catalogue, checks: ExaminePolicy) -> tuple[ClassCount, ...]:
-    counts = chain.from_iterable(json.loads(text) for (text,) in catalogue.rows("class_counts"))
-    return sum_counts(((source, target, boxes) for source, target, boxes in counts), checks.class_mapping)
+    pictures = Counter(text for (text,) in catalogue.rows("class_counts"))
+    counts = ((*count, images) for text, images in pictures.items() for count in json.loads(text))
+    return sum_counts(
+        ((source, target, boxes * images) for source, target, boxes, images in counts), checks.class_mapping
+    )
 
 
 def _refuse_empty(catalogue: Catalogue, division: Division) -> None:
@@ -106,16 +112,6 @@ def _refuse_empty(catalogue: Catalogue, division: Division) -> None:
             raise UserError(f"split {split!r} holds no picture: give it some (split files, or dataset.scenes.{split})")
         if not boxed[split]:
             raise UserError(f"split {split!r} holds no usable box in its {images[split]} pictures: check its labels")
-
-
-def _make_shards(
-    catalogue: Catalogue, division: Division, classes: Sequence[str], store: Path, workers: int, progress: Progress
-) -> list[tuple[Path, Shard]]:
-    """Every shard with its place in the store."""
-    plans = list(plan_shards(catalogue, division.splits, division.groups, classes))
-    advance = progress("write", len(division.splits))
-    shards = make_shards(catalogue, plans, store, classes, workers=workers, advance=advance)
-    return [(store / plan.key, shard) for plan, shard in zip(plans, shards, strict=True)]
 
 
 def _about(
@@ -148,10 +144,3 @@ def _write_report(folder: Path, about: About, catalogue: Catalogue, division: Di
     page = make_page(report, survey, chain(found.duplicates, catalogue.offences()), catalogue.picture)
     write_text(folder / PAGE, page)
     return report
-
-
-def _clear(folder: Path) -> None:
-    """Remove an earlier conversion, which DVC has done already where it runs the stage; the manifest goes first."""
-    (folder / MANIFEST).unlink(missing_ok=True)
-    for shard in folder.glob("*.parquet"):
-        shard.unlink()

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.data.conversion.examined import Examined
+from netwright.types import SPLITS
 
 _FORM = "netwright dataset 1"  # changes when the lines below do
 
 
-def fingerprint(pictures: Iterable[Examined], classes: Sequence[str]) -> str:
-    """Sha256 (hex) over the kept ``pictures`` with their final splits, and ``classes`` in their order.
+def fingerprint(digests: Iterable[bytes], classes: Sequence[str]) -> str:
+    """Sha256 (hex) over the ``digests`` of the kept pictures (see line_digests), and ``classes`` in their order.
 
     Every picture makes one canonical line: name, split, sha256 of the encoded file, size, and its boxes with class
     and flags, sorted. The digests of these lines are sorted too (32 bytes a picture are held). So the order of files
@@ -22,16 +23,17 @@ def fingerprint(pictures: Iterable[Examined], classes: Sequence[str]) -> str:
     picture, any box, label, flag, name or split, and the order of ``classes`` count.
     """
     whole = hashlib.sha256(json.dumps([_FORM, list(classes)]).encode())
-    for digest in sorted(hashlib.sha256(_line(picture)).digest() for picture in pictures if picture.kept):
+    for digest in sorted(digests):
         whole.update(digest)
     return whole.hexdigest()
 
 
-def _line(picture: Examined) -> bytes:
+def line_digests(picture: Examined) -> dict[str, bytes]:
+    """Sha256 (32 bytes) of the line that ``picture`` makes in each split: which it is, is decided later."""
     # file systems differ in how they compose accents
-    name = unicodedata.normalize("NFC", picture.name)
-    facts = [name, picture.split, picture.sha256, int(picture.width), int(picture.height), _boxes(picture)]
-    return json.dumps(facts).encode()
+    name = json.dumps(unicodedata.normalize("NFC", picture.name))
+    rest = json.dumps([picture.sha256, int(picture.width), int(picture.height), _boxes(picture)]).removeprefix("[")
+    return {split: hashlib.sha256(f'[{name}, "{split}", {rest}'.encode()).digest() for split in SPLITS}
 
 
 def _boxes(picture: Examined) -> list[tuple[str, str, str, int, int, int]]:

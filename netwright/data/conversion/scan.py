@@ -7,15 +7,27 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
+import PIL
+
 from netwright.data.checks.validate import ExaminePolicy, examine
 from netwright.data.conversion.catalogue import Catalogue
 from netwright.data.conversion.catalogue_row import Row, pack
+from netwright.data.conversion.code import code_digest
 from netwright.data.conversion.examined import Offence
 from netwright.data.conversion.raw import RawDataset, RawPicture
 from netwright.data.feeding.worker_pool import map_in_workers
 from netwright.errors import UserError
 
-VERSION = 1  # raise it when the checks, the hashes or the table change: then everything is examined again
+CODE = (
+    "data/checks",
+    "data/conversion",
+    "data/embedded",
+    "data/feeding/colour.py",
+    "data/formats",
+    "types.py",
+)  # decides what is found in a picture: where it is edited, everything is examined again
+_LIBRARIES = f"Pillow {PIL.__version__}, NumPy {np.__version__}"  # they decode and scale
 _PIECE = 32  # pictures handed to a worker at a time
 _SAVE_EVERY = 16  # pieces: what a killed conversion has to do again
 
@@ -66,7 +78,7 @@ def _unknown(
     pictures: Iterable[RawPicture], policy: ExaminePolicy, known: dict[str, bytes], found: Scan, advance: Advance
 ) -> Iterator[_Task]:
     """Yield what has to be examined; take what was met out of ``known``."""
-    recipe = hashlib.sha256(f"{VERSION}\0{policy!r}".encode()).digest()
+    recipe = hashlib.sha256(f"{code_digest(*CODE)}\0{_LIBRARIES}\0{policy!r}".encode()).digest()
     sources: dict[str, str] = {}
     for raw in pictures:
         found.seen += 1

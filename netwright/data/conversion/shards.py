@@ -1,14 +1,12 @@
 """The shards of a conversion: which pictures lie in which, and each one written once for as long as it stays the same.
 
-A shard is kept in scratch under a key of all that is in it, and linked from there into the converted dataset: so an
-unchanged one costs nothing the next time.
+Every shard has a key of all that is in it. One that lies in the converted dataset already stays there, untouched; the
+others are written in scratch and moved when the whole dataset is ready.
 """
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -19,14 +17,19 @@ import pyarrow as pa
 
 from netwright.artifacts.dataset import Record, Shard, shard_file, shard_of
 from netwright.artifacts.shard import write_shard
-from netwright.artifacts.whole_file import whole_file
 from netwright.data.conversion.catalogue import Catalogue
+from netwright.data.conversion.code import code_digest
 from netwright.data.conversion.examined import Examined
+from netwright.data.conversion.shard_files import mark_of, sound_shard
 from netwright.data.feeding.worker_pool import map_in_workers
 from netwright.errors import UserError
 
 TARGET, LARGEST = 64 << 20, 256 << 20  # bytes of encoded pictures in one shard
-_VERSION = f"1 {pa.__version__}"  # raise it when shards of the same rows get other bytes; Parquet names its writer
+_CODE = (
+    "artifacts/shard.py",
+    "data/conversion/shards.py",
+    "data/conversion/catalogue_row.py",
+)  # gives shards their bytes
 
 Advance = Callable[[int], None]
 
@@ -46,6 +49,7 @@ def plan_shards(
     catalogue: Catalogue, splits: Mapping[str, str], groups: Mapping[str, str], classes: Sequence[str]
 ) -> Iterator[ShardPlan]:
     """Divide the kept pictures of each split between shards by a hash of their names."""
+    way = [code_digest(*_CODE), pa.__version__, list(classes)]  # Parquet files name their writer
     shelves: dict[str, list[tuple[str, int, bytes]]] = {}
     for name, size, digest in catalogue.rows("name", "size", "digest"):
         shelves.setdefault(splits[name], []).append((name, size, digest))
@@ -55,7 +59,7 @@ def plan_shards(
         for name, _, digest in rows:
             heaps.setdefault(shard_of(name, count), []).append((name, digest))
         for number, heap in sorted(heaps.items()):
-            yield _plan(split, number, heap, groups, classes)
+            yield _plan(split, number, heap, groups, way)
 
 
 def shard_count(sizes: Mapping[str, int]) -> int:
@@ -81,9 +85,9 @@ def _heaviest(sizes: Mapping[str, int], count: int) -> int:
 
 
 def _plan(
-    split: str, number: int, heap: Sequence[tuple[str, bytes]], groups: Mapping[str, str], classes: Sequence[str]
+    split: str, number: int, heap: Sequence[tuple[str, bytes]], groups: Mapping[str, str], way: Sequence[object]
 ) -> ShardPlan:
-    key = hashlib.sha256(json.dumps([_VERSION, split, list(classes)]).encode())
+    key = hashlib.sha256(json.dumps([*way, split]).encode())
     for name, digest in heap:
         key.update(digest + groups[name].encode("utf-8") + b"\0")
     return ShardPlan(
@@ -99,58 +103,45 @@ def make_shards(
     catalogue: Catalogue,
     plans: Sequence[ShardPlan],
     store: Path,
+    folder: Path,
     classes: Sequence[str],
     *,
     workers: int,
     advance: Advance,
 ) -> list[Shard]:
-    """Have every shard of ``plans`` in ``store``, writing those that are not there, and forget all others there."""
-    ready = {plan.key: shard for plan in plans if (shard := _kept(catalogue, store, plan))}
+    """Have every shard of ``plans`` in ``folder``, the converted dataset, or in ``store``, where new ones are written.
+
+    Those of the store wait there for place_shards, also in a later conversion where this one fails.
+    """
+    ready = {plan.key: shard for plan in plans if (shard := _kept(catalogue, plan, store, folder))}
     advance(sum(shard.images for shard in ready.values()))
     missing = [plan for plan in plans if plan.key not in ready]
     work = partial(_write, base=catalogue.path, store=store, classes=tuple(classes))
     with closing(map_in_workers(work, missing, workers=workers)) as written:
         for plan, shard in zip(missing, written, strict=True):
             ready[plan.key] = shard
-            catalogue.note_shard(plan.key, json.dumps([asdict(shard), _mark(store / plan.key)]))
+            _note(catalogue, plan, shard, store / plan.key)
             catalogue.save()
             advance(shard.images)
-    _prune(store, ready.keys())
     return [replace(ready[plan.key], file=plan.file) for plan in plans]
 
 
-def place_shard(source: Path, target: Path) -> None:
-    """Make ``source`` appear as ``target``: a link where the file system allows, otherwise a copy."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another device, or no links there
-        with whole_file(target) as temporary:
-            shutil.copyfile(source, temporary)
-
-
-def _kept(catalogue: Catalogue, store: Path, plan: ShardPlan) -> Shard | None:
-    """The shard, if it is in the store and nobody has touched it since."""
+def _kept(catalogue: Catalogue, plan: ShardPlan, store: Path, folder: Path) -> Shard | None:
+    """The shard, if it lies in the store or the folder as it was written."""
     noted = catalogue.shard(plan.key)
     if noted is None:
+        (store / plan.key).unlink(missing_ok=True)
         return None
     facts, mark = json.loads(noted)
-    try:
-        return Shard(**facts) if mark == _mark(store / plan.key) else None
-    except OSError:
-        return None
+    shard = Shard(**facts)
+    path = sound_shard(shard, mark, store / plan.key, folder / plan.file)
+    if path is not None and mark_of(path) != mark:
+        _note(catalogue, plan, shard, path)
+    return shard if path else None
 
 
-def _mark(path: Path) -> list[int]:
-    facts = path.stat()
-    return [facts.st_size, facts.st_mtime_ns, facts.st_ino]
-
-
-def _prune(store: Path, wanted: Container[str]) -> None:
-    for path in store.iterdir():
-        if path.name not in wanted:
-            path.unlink()
+def _note(catalogue: Catalogue, plan: ShardPlan, shard: Shard, path: Path) -> None:
+    catalogue.note_shard(plan.key, json.dumps([asdict(shard), mark_of(path)]))
 
 
 def _write(plan: ShardPlan, *, base: Path, store: Path, classes: tuple[str, ...]) -> Shard:

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -65,15 +66,15 @@ def divide_dataset(catalogue: Catalogue, classes: Sequence[str], policy: SplitPo
 
 
 def _countables(catalogue: Catalogue, classes: Sequence[str]) -> list[Countable]:
+    @lru_cache(maxsize=10_000)  # pictures of one kind have the same few boxes
+    def counts_of(labels: str) -> tuple[int, ...]:
+        counts = Counter(json.loads(labels))
+        return tuple(counts[label] for label in classes)
+
     return [
-        Countable(name=name, group=group, counts=_counts(labels, classes))
+        Countable(name=name, group=group, counts=counts_of(labels))
         for name, group, labels in catalogue.rows("name", "grouping", "labels")
     ]
-
-
-def _counts(labels: str, classes: Sequence[str]) -> tuple[int, ...]:
-    counts = Counter(json.loads(labels))
-    return tuple(counts[label] for label in classes)
 
 
 def _duplicates(catalogue: Catalogue, splits: Mapping[str, str]) -> list[DuplicatePair]:

@@ -38,7 +38,11 @@ def group_pictures(pictures: Sequence[Countable], group_by: str) -> tuple[list[C
         found, why = _by_folder(names)
     else:
         found, why = _by_expression(names, group_by)
-    return [replace(picture, group=group) for picture, group in zip(pictures, found, strict=True)], why
+    grouped = [
+        picture if picture.group == group else replace(picture, group=group)
+        for picture, group in zip(pictures, found, strict=True)
+    ]
+    return grouped, why
 
 
 def _auto(pictures: Sequence[Countable]) -> tuple[list[str], str]:

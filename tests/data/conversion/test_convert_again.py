@@ -1,10 +1,13 @@
 """Converting once more: only what changed is looked at, and the result is what a first conversion would have made."""
 
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -142,12 +145,56 @@ def test_whoever_empties_or_spoils_scratch_gets_the_same_dataset(pictures, tmp_p
     assert content_of(tmp_path / "out") == before
 
 
-def test_scratch_keeps_no_shard_that_is_not_used(pictures, tmp_path):
+def test_scratch_keeps_no_shard_and_the_dataset_none_of_before(pictures, tmp_path):
     convert(pictures, tmp_path / "out")
+    (tmp_path / "out/train-001.parquet").write_bytes(b"of an earlier conversion")
     write_picture(pictures, 6, seed=50)
     convert(pictures, tmp_path / "out")
-    kept = [path for path in (tmp_path / "scratch").rglob("shards/*") if path.is_file()]
-    assert len(kept) == len(read_manifest(tmp_path / "out").shards)
+    assert list((tmp_path / "scratch").rglob("shards/*")) == []
+    shards = {shard.file for shard in read_manifest(tmp_path / "out").shards}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == shards | {
+        "manifest.json",
+        "report.json",
+        "index.html",
+    }
+
+
+def test_a_spoilt_or_missing_shard_of_the_dataset_is_written_again(pictures, tmp_path):
+    convert(pictures, tmp_path / "out")
+    before = content_of(tmp_path / "out")
+    (tmp_path / "out/train-000.parquet").write_bytes(b"spoilt")
+    (tmp_path / "out/val-000.parquet").unlink()
+    convert(pictures, tmp_path / "out")
+    assert content_of(tmp_path / "out") == before
+
+
+def test_a_dataset_that_was_copied_is_taken_as_it_is(pictures, tmp_path):
+    convert(pictures, tmp_path / "out")
+    copied = tmp_path / "copied"
+    shutil.copytree(tmp_path / "out", copied)
+    (tmp_path / "out").rename(tmp_path / "away")
+    copied.rename(tmp_path / "out")
+    places = {path.name: path.stat().st_ino for path in (tmp_path / "out").glob("*.parquet")}
+    convert(pictures, tmp_path / "out")
+    assert {path.name: path.stat().st_ino for path in (tmp_path / "out").glob("*.parquet")} == places
+
+
+def test_other_code_examines_everything_again(pictures, tmp_path, monkeypatch):
+    convert(pictures, tmp_path / "out")
+    monkeypatch.setattr(scanning, "code_digest", lambda *_: "edited")
+    assert convert(pictures, tmp_path / "out").scan.examined == 24
+
+
+def test_a_catalogue_of_another_form_is_made_anew(pictures, tmp_path, monkeypatch):
+    convert(pictures, tmp_path / "out")
+    before = content_of(tmp_path / "out")
+    base = next((tmp_path / "scratch").rglob("catalogue.sqlite"))
+    with closing(sqlite3.connect(base)) as changed:
+        changed.execute("ALTER TABLE picture DROP COLUMN lines")
+        changed.execute("PRAGMA user_version = 1")
+        changed.commit()
+    assert convert(pictures, tmp_path / "out").scan.examined == 24
+    assert content_of(tmp_path / "out") == before
 
 
 def test_two_conversions_of_a_dataset_at_once_are_refused(pictures, tmp_path):
@@ -194,7 +241,7 @@ if __name__ == "__main__":
 def test_no_worker_outlives_the_conversion(tmp_path, number, status):
     script = tmp_path / "endless.py"
     script.write_text(_ENDLESS)
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     process = subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,
@@ -202,8 +249,8 @@ def test_no_worker_outlives_the_conversion(tmp_path, number, status):
         env={**os.environ, "PYTHONPATH": str(root)},
         start_new_session=True,
     )
-    while b"done" not in process.stdout.readline():
-        pass
+    while b"done" not in (line := process.stdout.readline()):
+        assert line, process.stderr.read()
     group = os.getpgid(process.pid)
     if number == signal.SIGINT:
         os.killpg(group, number)  # as a terminal does

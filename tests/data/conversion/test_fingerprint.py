@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netwright.data.conversion import fingerprint as lines
 from netwright.data.conversion.examined import Examined
-from netwright.data.conversion.fingerprint import fingerprint
 
 CLASSES = ("cat", "dog")
+
+
+def fingerprint(pictures, classes):
+    digests = (lines.line_digests(picture)[picture.split] for picture in pictures if picture.kept)
+    return lines.fingerprint(digests, classes)
 
 
 def _picture(name="a", boxes=((1, 2, 3, 4.5), (5, 6, 7, 8)), labels=("cat", "dog"), **facts):

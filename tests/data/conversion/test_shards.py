@@ -1,14 +1,18 @@
 """Cutting shards: by bytes, by a hash of the name, and never too large."""
 
+import errno
+import hashlib
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netwright.artifacts.dataset import shard_of
-from netwright.data.conversion import shards
-from netwright.data.conversion.shards import place_shard, shard_count
+from netwright.artifacts.dataset import Shard, shard_of
+from netwright.data.conversion import shard_files
+from netwright.data.conversion.shard_files import place_shards
+from netwright.data.conversion.shards import shard_count
 
 MIB = 1 << 20
 
@@ -34,16 +38,45 @@ def test_a_picture_more_leaves_the_others_in_their_shards():
     assert [shard_of(name, 8) for name in names] == [shard_of(name, 8) for name in [*names, "new"][:50]]
 
 
-def test_a_shard_is_linked_or_where_that_is_impossible_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = tmp_path / "kept"
-    source.write_bytes(b"rows")
-    place_shard(source, tmp_path / "out/one")
-    assert (tmp_path / "out/one").stat().st_ino == source.stat().st_ino
+def another_disk(*_: object) -> None:
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-    def refuse(*_: object) -> None:
-        raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr(shards.os, "link", refuse)
-    place_shard(source, tmp_path / "out/one")
-    assert (tmp_path / "out/one").read_bytes() == b"rows"
-    assert (tmp_path / "out/one").stat().st_ino != source.stat().st_ino
+@pytest.mark.parametrize("far", [False, True])
+def test_a_shard_is_moved_also_to_another_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, far: bool) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "key").write_bytes(b"rows")
+    if far:
+        monkeypatch.setattr(shard_files, "_rename", another_disk)
+    place_shards({"key": "train-000.parquet"}, store, tmp_path / "out")
+    assert (tmp_path / "out/train-000.parquet").read_bytes() == b"rows"
+    assert list(store.iterdir()) == []
+
+
+def test_placing_shards_leaves_nothing_else(tmp_path: Path) -> None:
+    store, folder = tmp_path / "store", tmp_path / "out"
+    store.mkdir()
+    (folder / "old").mkdir(parents=True)
+    for path in (folder / "old/file", folder / "train-000.parquet", folder / "val-000.parquet", store / "forgotten"):
+        path.write_bytes(b"before")
+    (store / "new").write_bytes(b"rows")
+    place_shards({"same": "train-000.parquet", "new": "test-000.parquet"}, store, folder)
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert found == {"train-000.parquet": b"before", "test-000.parquet": b"rows"}
+    assert list(store.iterdir()) == []
+
+
+def test_a_shard_is_known_by_its_bytes_where_it_was_copied(tmp_path: Path) -> None:
+    written, copied = tmp_path / "written", tmp_path / "copied"
+    written.write_bytes(b"rows")
+    shard = Shard(file="key", split="train", images=1, boxes=1, sha256=hashlib.sha256(b"rows").hexdigest())
+    mark = shard_files.mark_of(written)
+    assert shard_files.sound_shard(shard, mark, written, copied) == written
+    copied.write_bytes(b"rows")
+    written.write_bytes(b"rots")
+    os.utime(written, (1, 1))
+    assert shard_files.sound_shard(shard, mark, written, copied) == copied
+    assert not written.exists()
+    copied.write_bytes(b"rots")
+    assert shard_files.sound_shard(shard, mark, written, copied) is None
