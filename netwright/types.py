@@ -88,12 +88,14 @@ class Architecture:
 class AugmentPolicy:
     """Random changes of training pictures.
 
-    ``flip`` is the probability for a picture, ``mosaic`` for a whole batch. ``scale`` is the smallest and largest zoom;
-    ``translate`` the largest shift, as a share of the picture's side. The colours are multiplied by 1 plus or minus
-    at most their value.
+    ``flip``, ``flip_vertical``, ``turn`` (a quarter turn) and ``mosaic`` (three others set beside it) are
+    probabilities for a picture. ``scale`` is the smallest and largest zoom; ``translate`` the largest shift, as a share
+    of the picture's side. The colours are multiplied by 1 plus or minus at most their value.
     """
 
     flip: Share = 0.5
+    flip_vertical: Share = 0.0
+    turn: Share = 0.0
     scale: tuple[Zoom, Zoom] = (0.7, 1.4)
     translate: Share = 0.1
     brightness: Share = 0.2

@@ -112,11 +112,15 @@ class Train:
     warmup_epochs: Amount
     ema_decay: Share  # 0 switches the moving average off
     clip_norm: Amount  # largest norm of the gradients; 0: whatever it is
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "fp16"]
     threads: Positive
     seed: Count
     patience: Count  # epochs without a better val mAP50-95 before stopping; 0: never
     validate_every: Positive  # epochs between looks at val; the last is always looked at
+    decay_share: Share  # of all steps, at the end: the learning rate falls along a cosine
+    plain_epochs: Count  # the last ones, without mosaic
+    freeze: list[str]  # glob patterns over names of parameters that do not learn
+    freeze_norms: bool  # every batch norm keeps its statistics
     augment: AugmentPolicy
 
 

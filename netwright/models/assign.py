@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
 
 TOP = 10
 SCORE_POWER = 1.0
@@ -45,8 +44,7 @@ class Assignment:
 def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth: Truth) -> Assignment:
     """Targets for predicted scores (B, A, C) of 0..1 and boxes (B, A, 4) at anchor points (A, 2)."""
     anchors = scores.shape[1]
-    overlap = torch.stack([box_iou(own, found) for own, found in zip(truth.boxes, boxes, strict=True)])
-    overlap = overlap.where(truth.valid.unsqueeze(-1), 0.0)  # a prediction shrunk to a point against padding: 0 / 0
+    overlap = pairwise_iou(truth.boxes, boxes)
     wanted = scores.transpose(1, 2).gather(1, truth.labels.unsqueeze(-1).expand(-1, -1, anchors))
     allowed = _inside(points, truth.boxes) & truth.valid.unsqueeze(-1)
     alignment = wanted.pow(SCORE_POWER) * overlap.pow(IOU_POWER) * allowed
@@ -59,6 +57,15 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth: Truth) -> Assig
         boxes=truth.boxes.gather(1, owner.unsqueeze(-1).expand(-1, -1, 4)),
         positive=positive,
     )
+
+
+def pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:
+    """IoU (B, M, A) of boxes (B, M, 4) with others (B, A, 4), xyxy; 0 where neither has an area."""
+    low = torch.maximum(boxes[:, :, None, :2], others[:, None, :, :2])
+    high = torch.minimum(boxes[:, :, None, 2:], others[:, None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(-1)
+    areas, other_areas = ((part[..., 2:] - part[..., :2]).prod(-1) for part in (boxes, others))
+    return shared / (areas[:, :, None] + other_areas[:, None] - shared).clamp(min=TINY)
 
 
 def _inside(points: Tensor, boxes: Tensor) -> Tensor:

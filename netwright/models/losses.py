@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import complete_box_iou_loss
 
-from netwright.models.assign import Truth, assign
+from netwright.models.assign import Assignment, Truth, assign
 from netwright.models.detector import Detector, RawPredictions
 
 OBJECT_WEIGHT = 1.0
@@ -26,18 +26,28 @@ class DetectionLoss:
 
 
 def detection_loss(network: Detector, raw: RawPredictions, truth: Truth) -> DetectionLoss:
-    """Loss of raw predictions against ``truth``, normalised by the sum of target strengths (at least 1)."""
+    """Loss of raw predictions against ``truth``, normalised by the sum of target strengths (at least 1).
+
+    Every cell is computed and those without an object count nothing: shapes then do not depend on the values, and the
+    device is never waited for.
+    """
     boxes, scores = network.decode(raw)
     target = assign(scores.detach(), boxes.detach(), network.points, truth)
-    positive, weight = target.positive, target.strength[target.positive]
     normaliser = target.strength.sum().clamp(min=1.0)
     everywhere = functional.binary_cross_entropy_with_logits(
         raw.objectness.squeeze(-1), target.strength, reduction="sum"
     )
-    wrong = functional.cross_entropy(raw.logits[positive], target.labels[positive], reduction="none")
-    misfit = complete_box_iou_loss(boxes[positive], target.boxes[positive])
+    wrong = functional.cross_entropy(raw.logits.transpose(1, 2), target.labels, reduction="none")
+    misfit = _misfit(boxes, target, network.points)
     objects = everywhere / normaliser
-    classes = torch.sum(wrong * weight) / normaliser
-    fit = torch.sum(misfit * weight) / normaliser
+    classes = torch.sum(wrong * target.strength) / normaliser
+    fit = torch.sum(misfit * target.strength) / normaliser
     total = OBJECT_WEIGHT * objects + CLASS_WEIGHT * classes + BOX_WEIGHT * fit
     return DetectionLoss(total, objects.detach(), classes.detach(), fit.detach())
+
+
+def _misfit(boxes: Tensor, target: Assignment, points: Tensor) -> Tensor:
+    """Complete IoU loss (B, A); a cell without an object compares a box around its point with itself."""
+    nothing = torch.cat((points - 1, points + 1), -1)
+    own, wanted = (torch.where(target.positive.unsqueeze(-1), part, nothing) for part in (boxes, target.boxes))
+    return complete_box_iou_loss(own, wanted)

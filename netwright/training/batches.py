@@ -1,4 +1,4 @@
-"""Batches of pictures and padded truth, shuffled and augmented.
+"""Batches of pictures and padded truth, shuffled, with what chance decides for each.
 
 Pixels travel as uint8 and become float on the device. Where all of them take at most ``RESIDENT_SHARE`` of the GPU's
 free memory they travel once and stay there; otherwise a thread gets the next batch ready while this one is used.
@@ -10,18 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from netwright.data.feeding.augment import augment
+from netwright.data.feeding.augment import Labelled
+from netwright.data.feeding.chances import Chances, draw_chances
 from netwright.data.feeding.pictures import PictureSet
-from netwright.models.assign import Truth
 from netwright.types import AugmentPolicy
 
 RESIDENT_SHARE = 0.25  # of the GPU's free memory: the network, its gradients and its activations need the rest
 _PIECE = 256  # pictures that are sent at once
 
 
-def padded_truth(pictures: PictureSet, indices: list[int]) -> Truth:
-    """The boxes of some pictures in input pixels, padded to the longest list (at least 1)."""
-    longest = max([len(pictures.labels[index]) for index in indices] + [1])
+def padded_truth(pictures: PictureSet, indices: list[int], room: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes (B, M, 4) in input pixels, labels (B, M) and which are valid (B, M) of some pictures.
+
+    M is the longest list's length, and at least ``room``.
+    """
+    longest = max([len(pictures.labels[index]) for index in indices] + [room])
     boxes = torch.zeros(len(indices), longest, 4)
     labels = torch.zeros(len(indices), longest, dtype=torch.int64)
     valid = torch.zeros(len(indices), longest, dtype=torch.bool)
@@ -30,7 +33,7 @@ def padded_truth(pictures: PictureSet, indices: list[int]) -> Truth:
         boxes[row, :count] = torch.from_numpy(pictures.input_boxes(index))
         labels[row, :count] = torch.from_numpy(pictures.labels[index])
         valid[row, :count] = True
-    return Truth(boxes, labels, valid)
+    return boxes, labels, valid
 
 
 def fits_on_device(pictures: PictureSet, device: str) -> bool:
@@ -46,34 +49,27 @@ class Feed:
 
     def __init__(self, pictures: PictureSet, device: str, *, resident: bool) -> None:
         self._pictures, self._device = pictures, torch.device(device)
+        on_gpu = self._device.type == "cuda"  # there equal shapes pay, on a CPU little padding
+        self._room = max([len(labels) for labels in pictures.labels] + [1]) if on_gpu else 1
         self._pixels = self._sent() if resident else None
 
     def epoch(
         self, *, batch_size: int, policy: AugmentPolicy, generator: torch.Generator
-    ) -> Iterator[tuple[Tensor, Truth]]:
-        """One epoch of pixels (B, 3, H, W) float 0..255 and truth, on the device.
+    ) -> Iterator[tuple[Labelled, Chances]]:
+        """One epoch of batches, pixels uint8 (B, 3, H, W), and how to augment them, on the device.
 
         Every picture comes once; the last batch may be smaller. ``generator`` lives on the CPU: the same seed gives
         the same batches wherever the pixels live.
         """
         order = torch.randperm(len(self._pictures), generator=generator).tolist()
         starts = range(0, len(order), batch_size)
-        for pixels, truth in self._prepared([order[start : start + batch_size] for start in starts]):
-            moved = Truth(
-                *(part.to(self._device, non_blocking=True) for part in (truth.boxes, truth.labels, truth.valid))
-            )
-            changed, boxes, valid, labels = augment(
-                pixels.to(self._device, non_blocking=True).float(),
-                moved.boxes,
-                moved.valid,
-                moved.labels,
-                policy,
-                generator,
-            )
-            yield changed, Truth(boxes, labels, valid)
+        for batch in self._prepared([order[start : start + batch_size] for start in starts]):
+            chances = draw_chances(len(batch.pixels), policy, generator)
+            parts = (batch.pixels, batch.boxes, batch.labels, batch.valid)
+            yield Labelled(*(part.to(self._device, non_blocking=True) for part in parts)), chances.to(self._device)
 
-    def _prepared(self, batches: Iterable[list[int]]) -> Iterator[tuple[Tensor, Truth]]:
-        """Pixels uint8 and truth of each batch, one batch ahead of who asks."""
+    def _prepared(self, batches: Iterable[list[int]]) -> Iterator[Labelled]:
+        """Each batch, one ahead of who asks."""
         with ThreadPoolExecutor(1) as thread:
             ahead = None
             for indices in batches:
@@ -84,14 +80,14 @@ class Feed:
             if ahead is not None:
                 yield ahead.result()
 
-    def gather(self, indices: list[int]) -> tuple[Tensor, Truth]:
+    def gather(self, indices: list[int]) -> Labelled:
         """Pixels uint8 (B, 3, H, W), on the device where they are resident and else on the host, and their truth."""
-        truth = padded_truth(self._pictures, indices)
+        truth = padded_truth(self._pictures, indices, self._room)
         if self._pixels is not None:
-            return self._pixels[torch.tensor(indices, device=self._device)], truth
+            return Labelled(self._pixels[torch.tensor(indices, device=self._device)], *truth)
         pixels = self._host(len(indices))
         self._pictures.pixels.take(indices, axis=0, out=pixels.numpy(), mode="clip")
-        return pixels, truth
+        return Labelled(pixels, *truth)
 
     def _host(self, count: int) -> Tensor:
         """Room for ``count`` pictures that the device can fetch by itself."""

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from netwright.data.feeding.pictures import PictureSet
 from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy
-from netwright.models.assign import Truth
 from netwright.models.detector import Detector
-from netwright.models.losses import DetectionLoss, detection_loss
 from netwright.training.batches import Feed, fits_on_device
 from netwright.training.checkpoints import Checkpoints
+from netwright.training.freezing import freeze, hold_norms
 from netwright.training.recipe import EpochMetrics, FitResult, Recipe
 from netwright.training.state import TrainingState
+from netwright.training.step import Step
 
 Score = Callable[[nn.Module], Accuracy]
 OnEpoch = Callable[[EpochMetrics], None]
@@ -48,23 +48,36 @@ def fit(
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     network.to(torch.device(device)).to(memory_format=torch.channels_last)
+    freeze(network, recipe.freeze)
     steps = math.ceil(len(pictures) / recipe.batch_size)
     state = TrainingState(network, recipe, steps=steps, best=start.map50_95 if start else -1.0)
     if checkpoints and (found := checkpoints.newest()):
         state.restore(found)
         if on_resume:
             on_resume(tuple(state.history))
-    feed = Feed(pictures, device, resident=fits_on_device(pictures, device))
-    while len(state.history) < recipe.epochs and not _out_of_patience(state, recipe):
-        with _enough_memory(recipe):
-            line = _score_epoch(state, _train_epoch(state, network, feed, recipe), recipe, score)
-        state.history.append(line)
-        if checkpoints:
-            checkpoints.save(line.epoch, state.snapshot())
-        on_epoch(line)
+    feed, step = Feed(pictures, device, resident=fits_on_device(pictures, device)), Step(network, state, recipe)
+    with _own_stream(device):
+        while len(state.history) < recipe.epochs and not _out_of_patience(state, recipe):
+            with _enough_memory(recipe):
+                line = _score_epoch(state, _train_epoch(state, network, feed, step, recipe), recipe, score)
+            state.history.append(line)
+            if checkpoints:
+                checkpoints.save(line.epoch, state.snapshot())
+            on_epoch(line)
     network.load_state_dict(state.best_tensors)
-    network.eval()
+    network.eval().requires_grad_(True)
     return FitResult(history=tuple(state.history), best_epoch=state.best_epoch)
+
+
+@contextlib.contextmanager
+def _own_stream(device: str) -> Iterator[None]:
+    """What is captured must not have begun on the default stream."""
+    if torch.device(device).type != "cuda":
+        yield
+        return
+    with torch.cuda.stream(torch.cuda.Stream()):
+        yield
+    torch.cuda.synchronize()
 
 
 @contextlib.contextmanager
@@ -99,20 +112,21 @@ def _score_epoch(state: TrainingState, line: EpochMetrics, recipe: Recipe, score
     return replace(line, map50_95=accuracy.map50_95, map50=accuracy.map50)
 
 
-def _train_epoch(state: TrainingState, network: Detector, feed: Feed, recipe: Recipe) -> EpochMetrics:
+def _train_epoch(state: TrainingState, network: Detector, feed: Feed, step: Step, recipe: Recipe) -> EpochMetrics:
     """One pass over all pictures; what is returned has no accuracy yet."""
-    began, rate, epoch = time.perf_counter(), float(state.schedule.get_last_lr()[0]), len(state.history) + 1
+    began, rate, epoch = time.perf_counter(), state.schedule.rate(state.steps), len(state.history) + 1
+    policy = recipe.augment if epoch <= recipe.epochs - recipe.plain_epochs else replace(recipe.augment, mosaic=0.0)
     network.train()
-    sums, count = torch.zeros(4), 0
-    batches = feed.epoch(batch_size=recipe.batch_size, policy=recipe.augment, generator=state.generator)
-    for count, (pixels, truth) in enumerate(batches, start=1):
-        loss = _loss(network, pixels, truth, recipe)
-        _refuse_infinite(loss, count, epoch, recipe)
-        _step(network, loss, state.optimizer, recipe)
-        state.schedule.step()
-        state.average.update(network)
-        sums += torch.stack((loss.total.detach(), loss.objects, loss.classes, loss.boxes)).cpu()
-    total, objects, classes, boxes = (sums / count).tolist()
+    hold_norms(network, all_of_them=recipe.freeze_norms)
+    step.begin_epoch()
+    for batch, chances in feed.epoch(batch_size=recipe.batch_size, policy=policy, generator=state.generator):
+        step(batch, chances, policy)
+    (total, objects, classes, boxes), bad = step.losses()
+    if bad is not None:
+        raise UserError(
+            f"the loss is no finite number from step {bad} of epoch {epoch} on: lower the learning rate (now "
+            f"{recipe.learning_rate}) or set train.precision to fp32; the last good epoch is {epoch - 1}"
+        )
     return EpochMetrics(
         epoch=epoch,
         loss=total,
@@ -122,25 +136,3 @@ def _train_epoch(state: TrainingState, network: Detector, feed: Feed, recipe: Re
         learning_rate=rate,
         seconds=time.perf_counter() - began,
     )
-
-
-def _refuse_infinite(loss: DetectionLoss, step: int, epoch: int, recipe: Recipe) -> None:
-    if not torch.isfinite(loss.total):
-        raise UserError(
-            f"the loss became {loss.total.item()} at step {step} of epoch {epoch}: "
-            f"lower the learning rate (now {recipe.learning_rate}) or set precision to fp32"
-        )
-
-
-def _loss(network: Detector, pixels: Tensor, truth: Truth, recipe: Recipe) -> DetectionLoss:
-    with torch.autocast(pixels.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-        raw = network.predict_raw(pixels.contiguous(memory_format=torch.channels_last))
-    return detection_loss(network, raw, truth)
-
-
-def _step(network: Detector, loss: DetectionLoss, optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.total.backward()
-    if recipe.clip_norm:
-        nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
-    optimizer.step()

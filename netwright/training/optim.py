@@ -1,38 +1,60 @@
-"""Optimizer and schedule: AdamW; linear warm-up, a long hold, a short cosine to the end.
+"""Optimizer and schedule: AdamW; linear warm-up, a hold, a cosine to the end.
 
-The hold is what lets one training follow another: a network that is trained, pruned and tuned again loses only the
+A long hold is what lets one training follow another: a network that is trained, pruned and tuned again loses only the
 short decays between, where a full cosine would be spent each time. Source: Hägele et al., "Scaling Laws and
 Compute-Optimal Training Beyond Fixed Training Durations", 2024.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
-from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
+from torch import Tensor, nn
 
 FINAL_SHARE = 0.02  # of the peak learning rate, at the end
-DECAY_SHARE = 0.3  # of all steps, at the end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The learning rate of each of ``steps``: up to ``peak`` in ``warmup_steps``, then held.
+
+    In the last ``decay_share`` (0..1; 1: all after the warm-up) of the steps it falls along a cosine to FINAL_SHARE.
+    """
+
+    peak: float
+    steps: int
+    warmup_steps: int
+    decay_share: float
+
+    def rate(self, step: int) -> float:
+        """The learning rate of the step with this number, from 0."""
+        if step < self.warmup_steps:
+            return self.peak * (step + 1) / self.warmup_steps
+        decay_steps = max(min(round(self.steps * self.decay_share), self.steps - self.warmup_steps), 1)
+        progress = min(max(step - (self.steps - decay_steps), 0) / decay_steps, 1.0)
+        return self.peak * (FINAL_SHARE + (1 - FINAL_SHARE) * (1 + math.cos(math.pi * progress)) / 2)
 
 
 def build_optimizer(network: nn.Module, *, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW that decays weights of two or more axes, and neither biases nor norms."""
+    """AdamW that decays weights of two or more axes, and neither biases nor norms.
+
+    On a GPU its learning rate is a tensor there, which a captured step reads anew (see ``set_rate``).
+    """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=True)
+    on_gpu = trained[0].device.type == "cuda"
+    rate = torch.tensor(learning_rate, device=trained[0].device) if on_gpu else learning_rate
+    chosen = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(chosen, lr=rate, fused=True, capturable=on_gpu)
 
 
-def build_schedule(optimizer: torch.optim.Optimizer, *, steps: int, warmup_steps: int) -> LambdaLR:
-    """Up to the peak in ``warmup_steps``; in the last DECAY_SHARE of ``steps`` a cosine down to FINAL_SHARE of it."""
-    decay_steps = max(min(round(steps * DECAY_SHARE), steps - warmup_steps), 1)
-
-    def share(step: int) -> float:
-        if step < warmup_steps:
-            return (step + 1) / warmup_steps
-        progress = min(max(step - (steps - decay_steps), 0) / decay_steps, 1.0)
-        return FINAL_SHARE + (1 - FINAL_SHARE) * (1 + math.cos(math.pi * progress)) / 2
-
-    return LambdaLR(optimizer, share)
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group of ``optimizer`` the learning rate ``rate``."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

@@ -5,17 +5,19 @@ from typing import Literal
 
 from netwright.types import AugmentPolicy
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """One training run.
 
-    ``epochs`` >= 0; ``learning_rate`` is the peak, reached after ``warmup_epochs`` and held until the final decay
-    (see optim); ``ema_decay`` 0..1, 0 switches the moving average off; gradients are cut to a norm of ``clip_norm``,
-    0 leaves them; ``patience`` epochs without a better val mAP50-95 end the run when val is next scored, 0 never
-    does; val is scored every ``validate_every`` epochs and at the last one.
+    ``epochs`` >= 0; ``learning_rate`` is the peak, reached after ``warmup_epochs`` and held until the final
+    ``decay_share`` of all steps (see optim); ``ema_decay`` 0..1, 0 switches the moving average off; gradients are cut
+    to a norm of ``clip_norm``, 0 leaves them; ``patience`` epochs without a better val mAP50-95 end the run when val
+    is next scored, 0 never does; val is scored every ``validate_every`` epochs and at the last one. ``freeze`` are
+    glob patterns over parameter names, ``freeze_norms`` holds the statistics of every batch norm. The last
+    ``plain_epochs`` see no mosaic.
     """
 
     epochs: int
@@ -30,6 +32,10 @@ class Recipe:
     seed: int
     patience: int
     validate_every: int
+    decay_share: float
+    plain_epochs: int
+    freeze: tuple[str, ...]
+    freeze_norms: bool
     augment: AugmentPolicy
 
 

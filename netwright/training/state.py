@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from netwright.errors import UserError
 from netwright.training.checkpoints import Snapshot, prefixed, without_prefix
 from netwright.training.ema import MovingAverage
-from netwright.training.optim import build_optimizer, build_schedule
+from netwright.training.optim import Schedule, build_optimizer
 from netwright.training.recipe import EpochMetrics, Recipe
 
 
@@ -24,10 +24,22 @@ class TrainingState:
         self.average = MovingAverage(network, recipe.ema_decay)
         self.best_tensors = self.average.copy()
         self.optimizer = build_optimizer(network, learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay)
-        warmup = min(round(steps * recipe.warmup_epochs), steps * recipe.epochs // 4)  # a short run must decay too
-        self.schedule = build_schedule(self.optimizer, steps=steps * recipe.epochs, warmup_steps=warmup)
+        self.scaler = torch.amp.GradScaler(enabled=recipe.precision == "fp16")
+        self.schedule = Schedule(
+            peak=recipe.learning_rate,
+            steps=steps * recipe.epochs,
+            # a short run must decay too
+            warmup_steps=min(round(steps * recipe.warmup_epochs), steps * recipe.epochs // 4),
+            decay_share=recipe.decay_share,
+        )
+        self.steps = 0
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.history: list[EpochMetrics] = []
+
+    def next_rate(self) -> float:
+        """Count a step and return its learning rate."""
+        self.steps += 1
+        return self.schedule.rate(self.steps - 1)
 
     def snapshot(self) -> Snapshot:
         """The state after an epoch: tensors, and numbers that JSON holds exactly."""
@@ -43,8 +55,8 @@ class TrainingState:
             "best": self.best,
             "best_epoch": self.best_epoch,
             "average_steps": self.average.steps,
-            "schedule": self.schedule.state_dict(),
-            "rates": [group["lr"] for group in self.optimizer.param_groups],
+            "steps": self.steps,
+            "scaler": self.scaler.state_dict(),
         }
         return Snapshot(tensors, facts)
 
@@ -57,8 +69,9 @@ class TrainingState:
         self.network.load_state_dict(network)
         _copy_into(self.average.tensors, without_prefix("average", tensors))
         _copy_into(self.best_tensors, without_prefix("best", tensors))
-        self._restore_optimizer(without_prefix("optimizer", tensors), facts["rates"])
-        self.schedule.load_state_dict(facts["schedule"])
+        self._restore_optimizer(without_prefix("optimizer", tensors))
+        self.scaler.load_state_dict(facts["scaler"])
+        self.steps = facts["steps"]
         self.average.steps = facts["average_steps"]
         self.history = [EpochMetrics(**line) for line in facts["history"]]
         self.best, self.best_epoch = facts["best"], facts["best_epoch"]
@@ -74,7 +87,7 @@ class TrainingState:
             for name, tensor in self.optimizer.state[parameter].items()
         }
 
-    def _restore_optimizer(self, tensors: dict[str, Tensor], rates: list[float]) -> None:
+    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
         parameters = self._parameters()
         for key, tensor in tensors.items():
             index, name = key.split("/")
@@ -82,8 +95,6 @@ class TrainingState:
             # the fused kernel walks moments and parameters alike, so they must lie in memory alike
             kept = torch.empty_like(parameter) if tensor.shape == parameter.shape else torch.empty_like(tensor)
             self.optimizer.state[parameter][name] = kept.copy_(tensor).to(parameter.device)
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
 
     def _random_states(self) -> dict[str, Tensor]:
         states = {"data": self.generator.get_state(), "torch": torch.get_rng_state()}

@@ -67,6 +67,10 @@ def recipe_of(train: Train, recovery: Recovery | None = None) -> Recipe:
         seed=train.seed,
         patience=train.patience,
         validate_every=train.validate_every,
+        decay_share=train.decay_share,
+        plain_epochs=train.plain_epochs,
+        freeze=tuple(train.freeze),
+        freeze_norms=train.freeze_norms,
         augment=train.augment,
     )
 

@@ -24,6 +24,10 @@ RECIPE = Recipe(
     seed=3,
     patience=0,
     validate_every=1,
+    decay_share=0.3,
+    plain_epochs=0,
+    freeze=(),
+    freeze_norms=False,
     augment=AugmentPolicy(scale=(1.0, 1.0), translate=0.0, mosaic=0.0),
 )
 

@@ -11,7 +11,7 @@ from netwright.evaluation.coco import Accuracy
 from netwright.evaluation.detect import score_network
 from netwright.training.ema import RAMP_STEPS, MovingAverage
 from netwright.training.loop import fit
-from netwright.training.optim import FINAL_SHARE, build_optimizer, build_schedule
+from netwright.training.optim import FINAL_SHARE, Schedule, build_optimizer, set_rate
 from netwright.training.recipe import EpochMetrics
 from netwright.types import NmsPolicy
 from tests.training.blocks import RECIPE, blocks, small_network
@@ -123,7 +123,7 @@ def test_too_little_memory_says_which_batch_to_try(monkeypatch: pytest.MonkeyPat
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr("netwright.training.loop.detection_loss", full)
+    monkeypatch.setattr("netwright.training.step.detection_loss", full)
     with pytest.raises(UserError, match="batches of 4: set train\\.batch_size to 2"):
         fit(
             small_network(),
@@ -136,17 +136,24 @@ def test_too_little_memory_says_which_batch_to_try(monkeypatch: pytest.MonkeyPat
 
 
 def test_schedule_warms_up_holds_and_falls_along_a_cosine() -> None:
-    optimizer = build_optimizer(torch.nn.Linear(2, 2), learning_rate=1.0, weight_decay=0.1)
-    schedule = build_schedule(optimizer, steps=20, warmup_steps=4)
-    rates = []
-    for _ in range(20):
-        rates.append(schedule.get_last_lr()[0])
-        optimizer.step()
-        schedule.step()
+    schedule = Schedule(peak=1.0, steps=20, warmup_steps=4, decay_share=0.3)
+    rates = [schedule.rate(step) for step in range(21)]
     assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
     assert rates[5:15] == pytest.approx([1.0] * 10)  # the decay takes the last 6 steps
     assert rates[17] == pytest.approx(FINAL_SHARE + (1 - FINAL_SHARE) / 2)
-    assert schedule.get_last_lr()[0] == pytest.approx(FINAL_SHARE)
+    assert rates[20] == pytest.approx(FINAL_SHARE)
+
+
+def test_a_decay_share_of_1_falls_from_the_warm_up_on() -> None:
+    schedule = Schedule(peak=2.0, steps=20, warmup_steps=4, decay_share=1.0)
+    assert schedule.rate(3) == schedule.rate(4) == 2.0
+    assert schedule.rate(12) == pytest.approx(2 * (FINAL_SHARE + (1 - FINAL_SHARE) / 2))
+
+
+def test_a_rate_reaches_every_group() -> None:
+    optimizer = build_optimizer(torch.nn.Conv2d(3, 4, 3), learning_rate=1.0, weight_decay=0.1)
+    set_rate(optimizer, 0.25)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.25]
 
 
 def test_biases_and_norms_are_not_decayed() -> None:
@@ -162,7 +169,33 @@ def test_moving_average_equals_its_formula_in_float64() -> None:
     for step in range(1, 6):
         with torch.no_grad():
             layer.weight.add_(step)
+        average.advance()
         average.update(layer)
         decay = 0.9 * (1 - np.exp(-step / RAMP_STEPS))
         expected = decay * expected + (1 - decay) * layer.weight.detach().double()
     torch.testing.assert_close(average.copy()["weight"].double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_frozen_layers_and_norms_stay_as_they_are() -> None:
+    network = small_network()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    recipe = replace(RECIPE, freeze=("backbone.*",))
+    fit(network, blocks(8), recipe=recipe, device="cpu", score=lambda _: _constant(0.1), on_epoch=lambda _: None)
+    changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert not any(name.startswith("backbone.") for name in changed)
+    assert any(name.startswith("head.") for name in changed)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_freeze_norms_holds_every_statistic() -> None:
+    network = small_network()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items() if "running" in name}
+    recipe = replace(RECIPE, freeze_norms=True)
+    fit(network, blocks(8), recipe=recipe, device="cpu", score=lambda _: _constant(0.1), on_epoch=lambda _: None)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items() if name in before)
+
+
+def test_a_freeze_pattern_that_names_nothing_is_refused() -> None:
+    recipe = replace(RECIPE, freeze=("backbon.*",))
+    with pytest.raises(UserError, match="backbon"):
+        fit(small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=print)

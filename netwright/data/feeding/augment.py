@@ -1,5 +1,6 @@
-"""Random changes of a whole batch on its device: mosaic, scale, shift, flip, colour. Labels stay true.
+"""Random changes of a whole batch on its device: mosaic, scale, shift, mirror, quarter turn, colour. Labels stay true.
 
+Chance is drawn beforehand (see chances): nothing here waits for the device, so a step can be captured whole.
 Shapes: B pictures, M boxes (padded).
 """
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from netwright.data.feeding.chances import Chances
 from netwright.types import AugmentPolicy, InputSpec
 
 FILL = float(InputSpec.pad_value)  # grey outside the picture, as in letterboxing
@@ -18,106 +20,128 @@ MOSAIC_SCALE = 0.7  # four pictures side by side are shown a little smaller, so 
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """Pixels (B, 3, H, W) float 0..255 and what they show.
+
+    ``boxes`` (B, M, 4) xyxy in input pixels, ``labels`` (B, M) int64, ``valid`` (B, M) bool: False is padding.
+    """
+
+    pixels: Tensor
+    boxes: Tensor
+    labels: Tensor
+    valid: Tensor
+
+
+@dataclass(frozen=True)
 class Move:
-    """One affine move for each picture: output = centre + shift * size + (flip, 1) * scale * (canvas - its centre).
+    """``output = matrix @ (canvas - its centre) + offset``: matrix (B, 2, 2), offset (B, 2), in pixels.
 
-    ``scale`` (B,), ``shift`` (B, 2) as x and y in shares of the output's size, ``flip`` (B,) of +1 or -1.
+    The matrix holds scales, mirrors and quarter turns alone, so that boxes stay boxes.
     """
 
-    scale: Tensor
-    shift: Tensor
-    flip: Tensor
-    height: int
-    width: int
+    matrix: Tensor
+    offset: Tensor
 
 
-def augment(
-    pixels: Tensor, boxes: Tensor, valid: Tensor, labels: Tensor, policy: AugmentPolicy, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Changed pixels (B, 3, H, W) float 0..255, boxes (B, M, 4) xyxy in input pixels, valid (B, M), labels (B, M).
+def augment(batch: Labelled, policy: AugmentPolicy, chances: Chances) -> Labelled:
+    """The batch as ``chances`` change it. With ``policy.mosaic`` the boxes are cut to the first 2 M valid ones."""
+    height, width = batch.pixels.shape[-2:]
+    if policy.mosaic:
+        batch = _mosaic(batch, chances)
+    move = _move(chances, policy, height, width)
+    boxes, valid = _carry(batch, move, height, width)
+    pixels = _recolour(_warp(batch.pixels, move, height, width), chances)
+    moved = Labelled(pixels, boxes, batch.labels, valid)
+    return _compact(moved, batch.boxes.shape[1] // 2) if policy.mosaic else moved
 
-    ``generator`` lives on the CPU, so that every device draws the same numbers.
+
+def _mosaic(batch: Labelled, chances: Chances) -> Labelled:
+    """Each picture with three of the batch around it: a canvas (B, 3, 2H, 2W) with the boxes of all four.
+
+    A picture without mosaic gets three grey neighbours and is centred by its move.
     """
-    height, width = pixels.shape[-2:]
-    shrink = 1.0
-    if policy.mosaic and _uniform(generator, 1).item() < policy.mosaic:
-        pixels, boxes, valid, labels = _mosaic(pixels, boxes, valid, labels, generator)
-        shrink = MOSAIC_SCALE
-    move = _draw(len(pixels), height, width, shrink, policy, generator, pixels.device)
-    boxes, valid = _carry(boxes, valid, move, (pixels.shape[-2], pixels.shape[-1]))
-    return _recolour(_warp(pixels, move), policy, generator), boxes, valid, labels
-
-
-def _uniform(generator: torch.Generator, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
-    return torch.rand(shape, generator=generator) * (high - low) + low
-
-
-def _draw(
-    count: int,
-    height: int,
-    width: int,
-    shrink: float,
-    policy: AugmentPolicy,
-    generator: torch.Generator,
-    device: torch.device,
-) -> Move:
-    scale = _uniform(generator, count, low=policy.scale[0], high=policy.scale[1]) * shrink
-    shift = _uniform(generator, count, 2, low=-policy.translate, high=policy.translate)
-    flip = torch.where(_uniform(generator, count) < policy.flip, -1.0, 1.0)
-    return Move(scale.to(device), shift.to(device), flip.to(device), height, width)
-
-
-def _mosaic(
-    pixels: Tensor, boxes: Tensor, valid: Tensor, labels: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Four pictures of the batch side by side: a canvas (B, 3, 2H, 2W) with the boxes of all four."""
-    height, width = pixels.shape[-2:]
-    orders = [torch.arange(len(pixels))] + [torch.randperm(len(pixels), generator=generator) for _ in range(3)]
-    rows = [torch.cat((pixels[orders[first]], pixels[orders[first + 1]]), -1) for first in (0, 2)]
-    offsets = ((0, 0), (width, 0), (0, height), (width, height))
-    moved = [boxes[order] + boxes.new_tensor(offset * 2) for order, offset in zip(orders, offsets, strict=True)]
-    return (
+    height, width = batch.pixels.shape[-2:]
+    partners, chosen = chances.partners(), chances.column("mosaic") > 0
+    beside = [torch.where(chosen[:, None, None, None], batch.pixels[order], FILL) for order in partners]
+    rows = [torch.cat((batch.pixels, beside[0]), -1), torch.cat((beside[1], beside[2]), -1)]
+    offsets = ((width, 0), (0, height), (width, height))
+    boxes = [batch.boxes[order] + _pair(batch.boxes, *offset) for order, offset in zip(partners, offsets, strict=True)]
+    return Labelled(
         torch.cat(rows, -2),
-        torch.cat(moved, 1),
-        torch.cat([valid[order] for order in orders], 1),
-        torch.cat([labels[order] for order in orders], 1),
+        torch.cat([batch.boxes, *boxes], 1),
+        torch.cat([batch.labels, *(batch.labels[order] for order in partners)], 1),
+        torch.cat([batch.valid, *(batch.valid[order] & chosen[:, None] for order in partners)], 1),
     )
 
 
-def _warp(pixels: Tensor, move: Move) -> Tensor:
-    """The canvas (B, 3, H', W') seen through ``move``: an output of ``move.height`` x ``move.width``."""
-    tall, wide = pixels.shape[-2] / move.height, pixels.shape[-1] / move.width
-    theta = pixels.new_zeros(len(pixels), 2, 3)
-    theta[:, 0, 0] = move.flip / (move.scale * wide)
-    theta[:, 1, 1] = 1 / (move.scale * tall)
-    theta[:, 0, 2] = -2 * move.shift[:, 0] * theta[:, 0, 0]
-    theta[:, 1, 2] = -2 * move.shift[:, 1] * theta[:, 1, 1]
-    grid = functional.affine_grid(theta, [len(pixels), 3, move.height, move.width], align_corners=False)
+def _pair(like: Tensor, x: float, y: float) -> Tensor:
+    return torch.stack((like.new_full((), x), like.new_full((), y))).repeat(2)
+
+
+def _move(chances: Chances, policy: AugmentPolicy, height: int, width: int) -> Move:
+    scale, turned = chances.column("scale"), chances.column("turned")
+    size = _pair(scale, width, height)[:2]
+    shift = torch.stack((chances.column("shift_x"), chances.column("shift_y")), -1) * size
+    if policy.mosaic:
+        chosen = chances.column("mosaic")
+        scale = scale * (1 + (MOSAIC_SCALE - 1) * chosen)
+    mirror = torch.stack((chances.column("mirror_x"), chances.column("mirror_y")), -1)
+    straight = torch.diag_embed(mirror * (scale * (1 - turned))[:, None])
+    right, down = (mirror * (scale * turned)[:, None]).unbind(-1)
+    quarter = torch.diag_embed(torch.stack((-right, down), -1)).flip(-1)  # x' = -y, y' = x
+    matrix = straight + quarter
+    offset = size / 2 + shift
+    if policy.mosaic:  # without mosaic the picture's own middle, a quarter of the canvas off, goes to the middle
+        offset = offset + ((1 - chosen)[:, None, None] * matrix @ (size / 2)[:, None]).squeeze(-1)
+    return Move(matrix, offset)
+
+
+def _warp(pixels: Tensor, move: Move, height: int, width: int) -> Tensor:
+    """The canvas (B, 3, H', W') seen through ``move``: an output of ``height`` x ``width``."""
+    canvas = _pair(pixels, pixels.shape[-1], pixels.shape[-2])[:2]
+    size = _pair(pixels, width, height)[:2]
+    inverse = _inverse(move.matrix)
+    # in shares of the halves, from -1 to 1: canvas = inverse @ (output - offset)
+    theta = inverse * size / canvas[:, None]
+    shift = (inverse @ (size / 2 - move.offset).unsqueeze(-1)).squeeze(-1) * 2 / canvas
+    theta = torch.cat((theta, shift.unsqueeze(-1)), -1)
+    grid = functional.affine_grid(theta, [len(pixels), 3, height, width], align_corners=False)
     return functional.grid_sample(pixels - FILL, grid, align_corners=False) + FILL
 
 
-def _carry(boxes: Tensor, valid: Tensor, move: Move, canvas: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def _inverse(matrix: Tensor) -> Tensor:
+    """Of scaled mirrors and quarter turns: each row has one entry, so the inverse transposes and inverts it."""
+    turned = matrix.transpose(-1, -2)
+    return torch.where(turned != 0, 1 / torch.where(turned != 0, turned, 1.0), 0.0)
+
+
+def _carry(batch: Labelled, move: Move, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Boxes moved as the pixels are, clipped; those hardly visible are no longer valid."""
-    size = boxes.new_tensor([move.width, move.height])
-    centre = boxes.new_tensor([canvas[1], canvas[0]]) / 2
-    gain = move.scale[:, None, None] * torch.stack((move.flip, torch.ones_like(move.flip)), -1)[:, None]
-    corners = (boxes.unflatten(-1, (2, 2)) - centre) * gain[:, None] + (size / 2 + move.shift * size)[:, None, None]
+    centre = _pair(batch.boxes, batch.pixels.shape[-1], batch.pixels.shape[-2])[:2] / 2
+    corners = batch.boxes.unflatten(-1, (2, 2)) - centre
+    corners = torch.einsum("bij,bmkj->bmki", move.matrix, corners) + move.offset[:, None, None]
     moved = torch.cat((corners.amin(-2), corners.amax(-2)), -1)
-    clipped = torch.minimum(moved.clamp(min=0), size.repeat(2))
+    clipped = torch.minimum(moved.clamp(min=0), _pair(moved, width, height))
     sides, whole = clipped[..., 2:] - clipped[..., :2], moved[..., 2:] - moved[..., :2]
     seen = sides.prod(-1) / whole.prod(-1).clamp(min=1e-6)
-    return clipped, valid & (sides.amin(-1) >= SMALLEST) & (seen >= VISIBLE)
+    return clipped, batch.valid & (sides.amin(-1) >= SMALLEST) & (seen >= VISIBLE)
 
 
-def _recolour(pixels: Tensor, policy: AugmentPolicy, generator: torch.Generator) -> Tensor:
-    """Brightness, contrast and saturation, each multiplied by 1 plus or minus its setting."""
+def _compact(batch: Labelled, room: int) -> Labelled:
+    """Valid boxes first, then no more than ``room``: what follows would look at much padding."""
+    order = batch.valid.long().argsort(dim=1, descending=True, stable=True)[:, :room]
+    boxes = batch.boxes.gather(1, order.unsqueeze(-1).expand(-1, -1, 4))
+    return Labelled(batch.pixels, boxes, batch.labels.gather(1, order), batch.valid.gather(1, order))
 
-    def factor(strength: float) -> Tensor:
-        drawn = _uniform(generator, len(pixels), 1, 1, 1, low=1 - strength, high=1 + strength)
-        return drawn.to(pixels.device)
 
-    pixels = pixels * factor(policy.brightness)
+def _recolour(pixels: Tensor, chances: Chances) -> Tensor:
+    """Brightness, contrast and saturation, each multiplied by its factor."""
+
+    def factor(name: str) -> Tensor:
+        return chances.column(name)[:, None, None, None]
+
+    pixels = pixels * factor("brightness")
     mean = pixels.mean((1, 2, 3), keepdim=True)
-    pixels = (pixels - mean) * factor(policy.contrast) + mean
+    pixels = (pixels - mean) * factor("contrast") + mean
     grey = pixels.mean(1, keepdim=True)
-    return ((pixels - grey) * factor(policy.saturation) + grey).clamp(0, 255)
+    return ((pixels - grey) * factor("saturation") + grey).clamp(0, 255)

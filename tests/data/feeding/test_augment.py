@@ -1,13 +1,23 @@
 """Augmented boxes stay on what they label; labels stay with their boxes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
-from netwright.data.feeding.augment import augment
+from netwright.data.feeding.augment import Labelled, augment
+from netwright.data.feeding.chances import draw_chances
 from netwright.types import AugmentPolicy
 
 STILL = AugmentPolicy(flip=0, scale=(1.0, 1.0), translate=0, brightness=0, contrast=0, saturation=0, mosaic=0)
+
+
+def _augmented(scene: tuple[Tensor, ...], policy: AugmentPolicy, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    pixels, boxes, valid, labels = scene
+    chances = draw_chances(len(pixels), policy, torch.Generator().manual_seed(seed))
+    out = augment(Labelled(pixels, boxes, labels, valid), policy, chances)
+    return out.pixels, out.boxes, out.valid, out.labels
 
 
 def _scene() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -29,7 +39,7 @@ def _red_box(picture: Tensor) -> list[float]:
 
 def test_a_policy_without_change_changes_nothing() -> None:
     pixels, boxes, valid, labels = _scene()
-    out = augment(pixels, boxes, valid, labels, STILL, torch.Generator().manual_seed(0))
+    out = _augmented((pixels, boxes, valid, labels), STILL, 0)
     torch.testing.assert_close(out[0], pixels, atol=1e-3, rtol=0)
     torch.testing.assert_close(out[1], boxes)
     assert torch.equal(out[2], valid)
@@ -38,8 +48,8 @@ def test_a_policy_without_change_changes_nothing() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_boxes_follow_their_pixels(seed: int) -> None:
     pixels, boxes, valid, labels = _scene()
-    policy = AugmentPolicy(flip=0.5, scale=(0.8, 1.2), translate=0.05, brightness=0, contrast=0, saturation=0, mosaic=0)
-    out, moved, kept, _ = augment(pixels, boxes, valid, labels, policy, torch.Generator().manual_seed(seed))
+    policy = replace(STILL, flip=0.5, flip_vertical=0.5, turn=0.5, scale=(0.7, 0.9), translate=0.05)
+    out, moved, kept, _ = _augmented((pixels, boxes, valid, labels), policy, seed)
     for index in range(4):
         assert kept[index].tolist() == [True, False]
         torch.testing.assert_close(
@@ -50,10 +60,11 @@ def test_boxes_follow_their_pixels(seed: int) -> None:
 def test_mosaic_gathers_boxes_of_four_pictures_with_their_labels() -> None:
     pixels, boxes, valid, labels = _scene()
     policy = AugmentPolicy(flip=0, scale=(0.7, 0.7), translate=0, brightness=0, contrast=0, saturation=0, mosaic=1.0)
-    out, moved, kept, names = augment(pixels, boxes, valid, labels, policy, torch.Generator().manual_seed(0))
+    out, moved, kept, names = _augmented((pixels, boxes, valid, labels), policy, 0)
     assert out.shape == pixels.shape
-    assert moved.shape == (4, 8, 4)
+    assert moved.shape == (4, 4, 4)  # room for twice the boxes of one picture
     assert kept.sum() > 8
+    assert kept.long().diff(dim=1).amax() <= 0  # valid ones first
     for index in range(4):
         for box in moved[index][kept[index]]:
             x1, y1, x2, y2 = (box + torch.tensor([2, 2, -2, -2])).round().int().tolist()
@@ -65,13 +76,35 @@ def test_a_box_pushed_out_of_the_picture_is_dropped() -> None:
     pixels, boxes, valid, labels = _scene()
     boxes[0, 0] = torch.tensor([0.0, 30.0, 10.0, 40.0])
     policy = AugmentPolicy(flip=0, scale=(2.0, 2.0), translate=0, brightness=0, contrast=0, saturation=0, mosaic=0)
-    _, _, kept, _ = augment(pixels, boxes, valid, labels, policy, torch.Generator().manual_seed(0))
+    _, _, kept, _ = _augmented((pixels, boxes, valid, labels), policy, 0)
     assert not kept[0, 0]
 
 
 def test_colours_stay_within_pixel_values() -> None:
     pixels, boxes, valid, labels = _scene()
     policy = AugmentPolicy(brightness=0.9, contrast=0.9, saturation=0.9)
-    out, *_ = augment(pixels, boxes, valid, labels, policy, torch.Generator().manual_seed(0))
+    out, *_ = _augmented((pixels, boxes, valid, labels), policy, 0)
     assert out.min() >= 0
     assert out.max() <= 255
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_picture_without_mosaic_stays_alone_beside_those_with_one(seed: int) -> None:
+    scene = _scene()
+    policy = replace(STILL, mosaic=0.5)
+    chosen = draw_chances(4, policy, torch.Generator().manual_seed(seed)).column("mosaic") > 0
+    out, moved, kept, _ = _augmented(scene, policy, seed)
+    for index in torch.nonzero(~chosen).flatten().tolist():
+        torch.testing.assert_close(out[index], scene[0][index], atol=1e-2, rtol=0)
+        torch.testing.assert_close(moved[index][kept[index]], scene[1][index][scene[2][index]])
+
+
+def test_a_quarter_turn_is_no_mirror() -> None:
+    pixels = torch.zeros(1, 3, 64, 64)
+    pixels[0, :, 8:16, 40:56] = 255.0  # upper right, wide: turned clockwise it lies at the lower right, tall
+    boxes, valid = torch.tensor([[[40.0, 8, 56, 16]]]), torch.tensor([[True]])
+    out, moved, _, _ = _augmented(
+        (pixels, boxes, valid, torch.zeros(1, 1, dtype=torch.long)), replace(STILL, turn=1), 0
+    )
+    assert moved[0, 0].tolist() == [48, 40, 56, 56]
+    assert (out[0, :, 41:55, 49:55] > 250).all()

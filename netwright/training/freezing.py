@@ -1,0 +1,30 @@
+"""Layers that do not learn."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+from netwright.errors import UserError
+
+
+def freeze(network: nn.Module, patterns: Sequence[str]) -> None:
+    """Take the gradient from every parameter whose name (``backbone.body.conv1.weight``) matches a glob pattern.
+
+    Raises UserError for a pattern that matches nothing, and where nothing would be left to learn.
+    """
+    names = [name for name, _ in network.named_parameters()]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise UserError(f"train.freeze has {pattern!r}, and no parameter is called so: they begin with {names[0]}")
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not any(fnmatchcase(name, pattern) for pattern in patterns))
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise UserError(f"train.freeze {list(patterns)} leaves nothing to learn: name fewer layers")
+
+
+def hold_norms(network: nn.Module, *, all_of_them: bool) -> None:
+    """Let batch norms use their running statistics unchanged: all, or those whose weights are frozen."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and (all_of_them or not module.weight.requires_grad):
+            module.eval()

@@ -1,0 +1,124 @@
+"""One optimizer step: augment, forward, loss, backward, clip, AdamW, moving average. It never waits for the device.
+
+On a GPU the step is captured as a CUDA graph and replayed: a step is some thousand small kernels, and launching them
+one by one takes longer than computing them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+import torch
+from torch import Tensor, nn
+
+from netwright.data.feeding.augment import Labelled, augment
+from netwright.data.feeding.chances import Chances
+from netwright.models.assign import Truth
+from netwright.models.detector import Detector
+from netwright.models.losses import DetectionLoss, detection_loss
+from netwright.training.optim import set_rate
+from netwright.training.recipe import Recipe
+from netwright.training.state import TrainingState
+from netwright.types import AugmentPolicy
+
+WARM = 3  # steps of a shape that run as they are before it is captured: they choose kernels and allocate
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Step:
+    """Steps of ``state`` under ``recipe``; after an epoch ``losses`` and ``first_bad`` say how it went.
+
+    ``policy`` is the augmentation, which may change between epochs.
+    """
+
+    def __init__(self, network: Detector, state: TrainingState, recipe: Recipe) -> None:
+        self._network, self._state, self._recipe = network, state, recipe
+        self._device = network.points.device
+        self._captures = self._device.type == "cuda" and recipe.precision != "fp16"
+        self._graphs: dict[tuple[object, ...], _Captured] = {}
+        self._seen: dict[tuple[object, ...], int] = {}
+        self._pool = (
+            torch.cuda.graph_pool_handle() if self._captures else None
+        )  # graphs run one at a time: they share it
+        self._sums = torch.zeros(5, device=self._device)  # four losses, steps
+        self._bad = torch.full((), -1.0, device=self._device)
+
+    def begin_epoch(self) -> None:
+        """Forget the losses so far."""
+        self._sums.zero_()
+        self._bad.fill_(-1)
+
+    def losses(self) -> tuple[list[float], int | None]:
+        """Mean losses of the epoch (total, objects, classes, boxes), and the first step (1..) without a finite one."""
+        *sums, count = self._sums.tolist()
+        bad = int(self._bad.item())
+        return [value / max(count, 1) for value in sums], None if bad < 0 else bad
+
+    def __call__(self, batch: Labelled, chances: Chances, policy: AugmentPolicy) -> None:
+        """Take a step on uint8 pixels (B, 3, H, W) and their truth, on the network's device."""
+        set_rate(self._state.optimizer, self._state.next_rate())
+        self._state.average.advance()
+        key = (*(tuple(part.shape) for part in _parts(batch)), policy)
+        self._seen[key] = self._seen.get(key, 0) + 1
+        if not self._captures or self._seen[key] <= WARM:
+            self._run(batch, chances, policy)
+        else:
+            if key not in self._graphs:
+                self._graphs[key] = self._capture(batch, chances, policy)
+            self._graphs[key].replay(batch, chances)
+
+    def _capture(self, batch: Labelled, chances: Chances, policy: AugmentPolicy) -> "_Captured":
+        kept = _Captured(Labelled(*(part.clone() for part in _parts(batch))), Chances(chances.table.clone()))
+        self._state.optimizer.zero_grad(set_to_none=True)
+        torch.cuda.synchronize()
+        with torch.cuda.graph(kept.graph, pool=self._pool):
+            self._run(kept.batch, kept.chances, policy)
+        return kept
+
+    def _run(self, batch: Labelled, chances: Chances, policy: AugmentPolicy) -> None:
+        pixels = batch.pixels.float()
+        shown = augment(Labelled(pixels, batch.boxes, batch.labels, batch.valid), policy, chances)
+        loss = self._loss(shown)
+        self._update(loss.total)
+        self._note(loss)
+        self._state.average.update(self._network)
+
+    def _loss(self, shown: Labelled) -> DetectionLoss:
+        mixed = self._recipe.precision != "fp32"
+        dtype = DTYPES[self._recipe.precision] if mixed else torch.bfloat16
+        with torch.autocast(self._device.type, dtype, enabled=mixed, cache_enabled=not self._captures):
+            raw = self._network.predict_raw(shown.pixels.contiguous(memory_format=torch.channels_last))
+        return detection_loss(self._network, raw, Truth(shown.boxes, shown.labels, shown.valid))
+
+    def _update(self, total: Tensor) -> None:
+        optimizer, scaler = self._state.optimizer, self._state.scaler
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(total).backward()
+        if self._recipe.clip_norm:
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip_norm)
+        scaler.step(optimizer)
+        scaler.update()
+
+    @torch.no_grad()
+    def _note(self, loss: DetectionLoss) -> None:
+        parts = torch.stack((loss.total, loss.objects, loss.classes, loss.boxes))
+        self._sums += torch.cat((parts, parts.new_ones(1)))
+        is_first = ~torch.isfinite(loss.total) & (self._bad < 0)
+        self._bad.copy_(torch.where(is_first, self._sums[4], self._bad))
+
+
+class _Captured:
+    """A graph and the tensors that it reads."""
+
+    def __init__(self, batch: Labelled, chances: Chances) -> None:
+        self.graph, self.batch, self.chances = torch.cuda.CUDAGraph(), batch, chances
+
+    def replay(self, batch: Labelled, chances: Chances) -> None:
+        for kept, given in zip(_parts(self.batch), _parts(batch), strict=True):
+            kept.copy_(given)
+        self.chances.table.copy_(chances.table)
+        self.graph.replay()
+
+
+def _parts(batch: Labelled) -> Iterator[Tensor]:
+    return (getattr(batch, field.name) for field in fields(batch))
