@@ -75,7 +75,10 @@ def read_result(project: Path) -> Result | None:
     if not (project / METRICS).is_file() or not (project / BENCHMARK).is_file():
         return None
     snapshot = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
-    key = _hash_of([(project / path).read_bytes() for path in (Path("params.yaml"), METRICS, BENCHMARK)])
+    read_by_stages = {section for sections in declared_sections(project).values() for section in sections}
+    told = {section: values for section, values in snapshot.items() if section in read_by_stages}
+    files = [(project / path).read_bytes() for path in (METRICS, BENCHMARK)]
+    key = _hash_of([json.dumps(told, sort_keys=True).encode(), *files])
     finished = (project / METRICS).stat().st_mtime
     data = read_dataset_report(project / paths.CONVERTED) if (project / DATA_REPORT).is_file() else None
     starts = _new_starts(project, key)

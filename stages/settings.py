@@ -180,6 +180,20 @@ class Benchmark:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Champion:
+    """conf/champion: which result pipelines.registry makes the champion. All accuracies are those on val.
+
+    A limit of null is none. No stage reads this, so no change of it runs anything again.
+    """
+
+    prefer: Literal["accuracy", "latency", "size", "knee"]  # the best of it among those inside the limits
+    max_latency_ms: float | None  # p50 of the deployed row
+    max_size_bytes: int | None  # of the deployed export's file
+    max_points_lost: float | None  # mAP50-95 against the baseline row, 1 point = 0.01
+    require_parity: bool  # the deployed row agrees with its reference
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The whole snapshot. A stage gets it with every section that it does not declare masked."""
 
@@ -192,3 +206,4 @@ class Settings:
     qat: Qat
     export: Export
     benchmark: Benchmark
+    champion: Champion
