@@ -16,6 +16,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from netwright.artifacts.dataset import Manifest
 from netwright.artifacts.whole_file import whole_file
 from netwright.data.feeding.drawing import Drawing
 
-VERSION = 1  # to be raised whenever the same file gives other pixels; a test knows the present ones
+VERSION = 2  # to be raised whenever the same file gives other pixels; a test knows the present ones
 KEEP_BYTES = 64 << 30
 RECENT = 3600.0  # seconds: what was used since then belongs to a run, a part written before then to a killed one
 IN_THE_GRAPH = ("dtype", "layout", "scale", "mean", "std")  # of InputSpec: they change nothing before the network
@@ -57,11 +58,11 @@ def cached_pixels(folder: Path, manifest: Manifest, names: Sequence[str], drawin
 
 
 def entry_key(manifest: Manifest, names: Sequence[str], drawing: Drawing) -> str:
-    """Hash of the dataset's content, the pictures and their order, the input's pixels, the decoders and this code."""
+    """Hash of the dataset's content, the pictures and their order, the input's pixels, the libraries and this code."""
     spec = {name: value for name, value in asdict(drawing.spec).items() if name not in IN_THE_GRAPH}
     content = manifest.fingerprint or [shard.sha256 for shard in manifest.shards]
-    decoders = [PIL.__version__, features.version("libjpeg_turbo"), features.version("jpg"), features.version("webp")]
-    facts = [VERSION, content, drawing.split, list(names), spec, decoders]
+    libraries = [PIL.__version__, *map(features.version, ("libjpeg_turbo", "jpg", "webp")), version("torch")]
+    facts = [VERSION, content, drawing.split, list(names), spec, libraries]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from netwright.artifacts.dataset import Record, read_records
-from netwright.data.feeding.preprocess import draw_picture, open_picture
+from netwright.data.feeding.preprocess import draw_picture
 from netwright.data.feeding.worker_pool import worker_count
 from netwright.errors import UserError
 from netwright.types import InputSpec
@@ -58,15 +58,14 @@ class Drawing:
 
     def _draw(self, record: Record, pixels: NDArray[np.uint8]) -> None:
         try:
-            picture = open_picture(record.image)
+            drawn = draw_picture(record.image, self.spec, pixels)
         except UnidentifiedImageError:  # its own message holds a memory address
             raise self._damaged(record, "is no picture") from None
         except (OSError, ValueError, SyntaxError) as error:
             raise self._damaged(record, f"cannot be decoded ({error})") from None
-        if picture.size != (record.width, record.height):
-            found = f"is {picture.width} x {picture.height} pixels where {record.width} x {record.height} are declared"
+        if (drawn.width, drawn.height) != (record.width, record.height):
+            found = f"is {drawn.width} x {drawn.height} pixels where {record.width} x {record.height} are declared"
             raise self._damaged(record, found)
-        draw_picture(picture, self.spec, pixels)
 
     def _damaged(self, record: Record, fault: str) -> UserError:
         return UserError(

@@ -4,11 +4,11 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from netwright.data.feeding.colour import make_upright, orientation_of, to_rgb
+from netwright.data.feeding.colour import SWAPPING, make_upright, orientation_of, to_rgb
+from netwright.data.feeding.resize import reduce_decoding, sized_pixels
 from netwright.types import InputSpec
 
 
@@ -22,6 +22,11 @@ class Geometry:
     pad_y: float
     width: int
     height: int
+
+    @property
+    def drawn_size(self) -> tuple[int, int]:
+        """Width and height of the picture in the input, in whole pixels."""
+        return round(self.width * self.scale_x), round(self.height * self.scale_y)
 
     def to_input(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes (N, 4) xyxy in picture pixels to input pixels."""
@@ -41,19 +46,13 @@ class Geometry:
         return scale, np.array([self.pad_x, self.pad_y] * 2, dtype=np.float32)
 
 
-def open_picture(content: bytes) -> Image.Image:
-    """Encoded picture to 8-bit RGB, upright as its EXIF orientation says; see colour for every other mode.
+def decode_picture(content: bytes) -> NDArray[np.uint8]:
+    """Encoded picture to (H, W, 3) of 8-bit RGB, upright as its EXIF orientation says; see colour for other modes.
 
     Raises what Pillow raises for a damaged file: datasets are checked when they are converted.
     """
     with Image.open(io.BytesIO(content)) as picture:
-        picture.load()
-        return to_rgb(make_upright(picture, orientation_of(picture)))
-
-
-def decode_picture(content: bytes) -> NDArray[np.uint8]:
-    """Encoded picture to (H, W, 3) of what ``open_picture`` gives."""
-    return np.asarray(open_picture(content))
+        return np.asarray(_upright_rgb(picture))
 
 
 def fit_geometry(width: int, height: int, spec: InputSpec) -> Geometry:
@@ -72,29 +71,42 @@ def fit_geometry(width: int, height: int, spec: InputSpec) -> Geometry:
 def fit_picture(picture: NDArray[np.uint8], spec: InputSpec) -> tuple[NDArray[np.uint8], Geometry]:
     """(H, W, 3) RGB to the network's raw pixels (3, spec.height, spec.width) in ``spec.colour`` order."""
     pixels = np.empty((3, spec.height, spec.width), dtype=np.uint8)
-    return pixels, draw_picture(Image.fromarray(picture), spec, pixels)
+    geometry = fit_geometry(picture.shape[1], picture.shape[0], spec)
+    _place(Image.fromarray(picture), geometry, spec, pixels)
+    return pixels, geometry
 
 
-def draw_picture(picture: Image.Image, spec: InputSpec, pixels: NDArray[np.uint8]) -> Geometry:
-    """Fill ``pixels`` (3, spec.height, spec.width), in ``spec.colour`` order, with an RGB picture and padding."""
-    geometry = fit_geometry(*picture.size, spec)
-    width, height = round(picture.width * geometry.scale_x), round(picture.height * geometry.scale_y)
-    if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+def draw_picture(content: bytes, spec: InputSpec, pixels: NDArray[np.uint8]) -> Geometry:
+    """Fill ``pixels`` (3, spec.height, spec.width), in ``spec.colour`` order, with an encoded picture and padding.
+
+    A JPEG that is scaled down far is decoded in a part of its size (see resize), all else as ``decode_picture`` does.
+    """
+    with Image.open(io.BytesIO(content)) as picture:
+        factor = _reduce(picture, spec)
+        upright = _upright_rgb(picture)
+    geometry = fit_geometry(upright.width * factor, upright.height * factor, spec)
+    _place(upright, geometry, spec, pixels)
+    return geometry
+
+
+def _reduce(picture: Image.Image, spec: InputSpec) -> int:
+    """Have ``picture`` decoded in the smallest size that serves; return its share of the whole: 1, 2, 4 or 8."""
+    turned = orientation_of(picture) in SWAPPING
+    width, height = fit_geometry(*(picture.size[::-1] if turned else picture.size), spec).drawn_size
+    return reduce_decoding(picture, (height, width) if turned else (width, height))
+
+
+def _upright_rgb(picture: Image.Image) -> Image.Image:
+    picture.load()
+    return to_rgb(make_upright(picture, orientation_of(picture)))
+
+
+def _place(picture: Image.Image, geometry: Geometry, spec: InputSpec, pixels: NDArray[np.uint8]) -> None:
+    """Fill ``pixels`` with an RGB picture where ``geometry`` says, whatever its own size, and padding around it."""
+    width, height = geometry.drawn_size
     left, top = int(geometry.pad_x), int(geometry.pad_y)
     right, bottom = left + width, top + height
     pixels[:, :top] = pixels[:, bottom:] = spec.pad_value
     pixels[:, top:bottom, :left] = pixels[:, top:bottom, right:] = spec.pad_value
-    planes = _pixels_of(picture).transpose(2, 0, 1)
+    planes = sized_pixels(picture, (width, height)).transpose(2, 0, 1)
     pixels[:, top:bottom, left:right] = planes[::-1] if spec.colour == "BGR" else planes
-    return geometry
-
-
-def _pixels_of(picture: Image.Image) -> NDArray[np.uint8]:
-    """(H, W, 3) of an RGB picture: Pillow's own memory, through Arrow, where it lies in one piece; else a copy."""
-    try:
-        memory = pa.array(picture)
-    except ValueError:  # a picture of many megabytes is kept in several pieces
-        return np.asarray(picture)
-    values: NDArray[np.uint8] = memory.values.to_numpy(zero_copy_only=True)
-    return values.reshape(picture.height, picture.width, 4)[..., :3]  # Pillow keeps a fourth byte unused
