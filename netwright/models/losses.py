@@ -1,11 +1,11 @@
 """The training loss of the detector: cross-entropy on objectness and class, complete IoU on boxes."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import complete_box_iou_loss
 
 from netwright.models.assign import Assignment, Truth, assign
 from netwright.models.detector import Detector, RawPredictions
@@ -13,6 +13,7 @@ from netwright.models.detector import Detector, RawPredictions
 OBJECT_WEIGHT = 1.0
 CLASS_WEIGHT = 1.0
 BOX_WEIGHT = 2.5
+TINY = 1e-7
 
 
 @dataclass(frozen=True)
@@ -50,4 +51,22 @@ def _misfit(boxes: Tensor, target: Assignment, points: Tensor) -> Tensor:
     """Complete IoU loss (B, A); a cell without an object compares a box around its point with itself."""
     nothing = torch.cat((points - 1, points + 1), -1)
     own, wanted = (torch.where(target.positive.unsqueeze(-1), part, nothing) for part in (boxes, target.boxes))
-    return complete_box_iou_loss(own, wanted)
+    return complete_iou_loss(own, wanted)
+
+
+def complete_iou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
+    """``1 - IoU + distance + aspect`` (...) of boxes (..., 4) and wanted boxes (..., 4), xyxy with an area.
+
+    Source: Zheng et al., "Distance-IoU Loss", 2020. torchvision's, to which a test compares it, waits for the device.
+    """
+    low, high = torch.maximum(boxes[..., :2], wanted[..., :2]), torch.minimum(boxes[..., 2:], wanted[..., 2:])
+    shared = (high - low).clamp(min=0).prod(-1)
+    size, wanted_size = boxes[..., 2:] - boxes[..., :2], wanted[..., 2:] - wanted[..., :2]
+    iou = shared / (size.prod(-1) + wanted_size.prod(-1) - shared + TINY)
+    hull = torch.maximum(boxes[..., 2:], wanted[..., 2:]) - torch.minimum(boxes[..., :2], wanted[..., :2])
+    apart = (boxes[..., :2] + boxes[..., 2:] - wanted[..., :2] - wanted[..., 2:]).square().sum(-1) / 4
+    turned, wanted_turned = (torch.atan(sides[..., 0] / sides[..., 1]) for sides in (size, wanted_size))
+    aspect = 4 / math.pi**2 * (wanted_turned - turned).square()
+    with torch.no_grad():
+        share = aspect / (1 - iou + aspect + TINY)
+    return 1 - iou + apart / (hull.square().sum(-1) + TINY) + share * aspect

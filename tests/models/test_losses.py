@@ -1,0 +1,63 @@
+"""The training loss against torchvision and loops, and that it never needs the values of a tensor on the host."""
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torchvision.ops import complete_box_iou_loss
+
+from netwright.data.feeding.augment import Labelled, augment
+from netwright.data.feeding.chances import draw_chances
+from netwright.models.assign import Truth, assign
+from netwright.models.detector import RawPredictions
+from netwright.models.losses import BOX_WEIGHT, complete_iou_loss, detection_loss
+from netwright.types import AugmentPolicy
+from tests.training.blocks import small_network
+
+
+def _truth() -> Truth:
+    boxes = torch.tensor([[[4.0, 4, 40, 44], [20, 10, 60, 50]], [[8.0, 8, 24, 24], [0, 0, 0, 0]]])
+    return Truth(boxes, torch.tensor([[0, 1], [1, 0]]), torch.tensor([[True, True], [True, False]]))
+
+
+def test_complete_iou_loss_equals_torchvision() -> None:
+    torch.manual_seed(0)
+    low, size = torch.rand(2, 200, 2) * 50, torch.rand(2, 200, 2) * 60 + 1
+    ours, wanted = torch.cat((low, low + size), -1).double()
+    ours.requires_grad_(True)
+    expected = complete_box_iou_loss(ours, wanted)
+    torch.testing.assert_close(complete_iou_loss(ours, wanted), expected, atol=1e-6, rtol=0)
+    gradients = [
+        torch.autograd.grad(f(ours, wanted).sum(), ours)[0] for f in (complete_iou_loss, complete_box_iou_loss)
+    ]
+    torch.testing.assert_close(*gradients, atol=1e-6, rtol=0)
+
+
+def test_the_loss_equals_the_sum_over_cells_with_an_object() -> None:
+    network, truth = small_network().double(), _truth()
+    truth = Truth(truth.boxes.double(), truth.labels, truth.valid)
+    raw = network.predict_raw(torch.rand(2, 3, 64, 64, dtype=torch.float64) * 255)
+    raw = RawPredictions(raw.logits.double(), raw.objectness.double(), raw.distances.double())
+    boxes, scores = network.decode(raw)
+    target = assign(scores, boxes, network.points, truth)
+    positive, strength = target.positive, target.strength
+    assert 0 < int(positive.sum()) < positive.numel()
+    fit = (complete_box_iou_loss(boxes[positive], target.boxes[positive]) * strength[positive]).sum()
+    wrong = -torch.log_softmax(raw.logits[positive], -1).gather(1, target.labels[positive, None]).squeeze(1)
+    chance = torch.sigmoid(raw.objectness.squeeze(-1))
+    everywhere = -(strength * chance.log() + (1 - strength) * (1 - chance).log()).sum()
+    expected = (everywhere + (wrong * strength[positive]).sum() + BOX_WEIGHT * fit) / max(float(strength.sum()), 1.0)
+    torch.testing.assert_close(detection_loss(network, raw, truth).total, expected, atol=1e-5, rtol=1e-6)
+
+
+def test_no_value_is_fetched_from_the_device() -> None:
+    """A fake tensor has a shape and no values: what would wait for the device fails here, as it would in a capture."""
+    policy = AugmentPolicy(mosaic=0.5, turn=0.5)
+    chances = draw_chances(2, policy, torch.Generator().manual_seed(0))
+    network, truth = small_network().train(), _truth()
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        batch = Labelled(
+            torch.zeros(2, 3, 64, 64), *(mode.from_tensor(part) for part in (truth.boxes, truth.labels, truth.valid))
+        )
+        shown = augment(batch, policy, type(chances)(mode.from_tensor(chances.table)))
+        loss = detection_loss(network, network.predict_raw(shown.pixels), Truth(shown.boxes, shown.labels, shown.valid))
+        loss.total.backward()
+        assert loss.total.shape == ()
