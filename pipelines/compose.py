@@ -1,7 +1,7 @@
 """``python -m pipelines.compose [overrides]``: compose conf/ into params.yaml, the one file that stages read."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
-    _check_keys(overrides)
+    check_keys(overrides)
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         config = compose(config_name="config", overrides=list(overrides))
     values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -34,18 +34,24 @@ def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
     return dict(values)
 
 
-def _check_keys(overrides: Sequence[str]) -> None:
+def check_keys(overrides: Sequence[str], *, free: Sequence[str] = ()) -> None:
+    """Raise UserError for an override of a key that no section has, ``free`` first parts of keys excepted."""
     known = ["experiment", *known_keys(Settings)]
     for key in override_keys(overrides):
-        if key not in known:
+        if key not in known and key.split(".")[0].split("/")[0] not in free:
             raise UserError(f"unknown key or group {key}{suggestion(key, known)}")
+
+
+def snapshot_text(values: Mapping[str, Any]) -> str:
+    """What params.yaml holds for ``values``."""
+    from omegaconf import OmegaConf
+
+    return _HEADER + OmegaConf.to_yaml(OmegaConf.create(dict(values)))
 
 
 def write_snapshot(project: Path, overrides: Sequence[str] = ()) -> None:
     """Compose and write ``project``/params.yaml whole; an unchanged snapshot is left alone."""
-    from omegaconf import OmegaConf
-
-    text = _HEADER + OmegaConf.to_yaml(OmegaConf.create(composed(overrides)))
+    text = snapshot_text(composed(overrides))
     path = project / SNAPSHOT
     if not path.is_file() or path.read_text("utf-8") != text:
         write_text(path, text)

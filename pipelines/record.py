@@ -1,4 +1,4 @@
-"""``python -m pipelines.record``: tell MLflow of the result that lies in this project, once.
+"""``python -m pipelines.record [SWEEP...]``: tell MLflow of the result in this project, or of sweeps/NAME, once.
 
 One pipeline run holds the parameters, final metrics and reports; a run for each training stage holds its curves. A
 stage's run that is there already, since DVC restored that stage from its cache, is linked and not repeated.
@@ -29,6 +29,7 @@ PARENT = "mlflow.parentRunId"
 _TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # as MLflow's pages call it
 _METRICS, _PARAMS = 1000, 100  # what one log_batch call may hold
 _LONGEST_PARAM = 6000
+LONGEST_TAG = 5000
 
 
 def record(project: Path) -> str | None:
@@ -40,13 +41,16 @@ def record(project: Path) -> str | None:
     if result is None:
         return None
     with open_store(project) as client:
-        experiment = _experiment(client, result.dataset, artifact_location(project, store_uri(project)))
-        known = _finished(client, experiment, result.key)
-        return str(known.info.run_id) if known else _record_pipeline(client, experiment, result, project)
+        experiment = experiment_of(client, project, result.dataset)
+        known = finished_run(client, experiment, result.key)
+        return str(known.info.run_id) if known else record_result(client, experiment, result, project, {})
 
 
-def _record_pipeline(client: "MlflowClient", experiment: str, result: Result, project: Path) -> str:
-    tags = result.tags | {
+def record_result(
+    client: "MlflowClient", experiment: str, result: Result, folder: Path, tags: Mapping[str, str]
+) -> str:
+    """Record ``result``, whose files lie in ``folder``, as a pipeline run with ``tags`` too; return its id."""
+    told = {
         KEY: result.key,
         KIND: "pipeline",
         "dataset": result.dataset,
@@ -55,16 +59,18 @@ def _record_pipeline(client: "MlflowClient", experiment: str, result: Result, pr
         "mlflow.source.name": "pipelines.repro",
         "mlflow.note.content": _note(result),
     }
-    name = f"{result.dataset} {result.key[:8]}"
-    created = client.create_run(experiment, start_time=_milliseconds(result.started), tags=tags, run_name=name)
+    said = result.tags | told | {"mlflow.runName": f"{result.dataset} {result.key[:8]}"} | dict(tags)
+    created = client.create_run(experiment, start_time=milliseconds(result.started), tags=said)
     run = str(created.info.run_id)
-    _log(client, run, result.params, [(name, value, 0, result.finished) for name, value in result.metrics.items()])
+    log_batches(
+        client, run, result.params, [(name, value, 0, result.finished) for name, value in result.metrics.items()]
+    )
     _log_dataset(client, run, result)
     for path in result.artifacts:
-        client.log_artifact(run, str(project / path), path.parent.as_posix() if path.parent.name else None)
+        client.log_artifact(run, str(folder / path), path.parent.as_posix() if path.parent.name else None)
     for stage in result.stages:
         client.set_tag(run, f"stage.{stage.name}", _record_stage(client, experiment, stage, run))
-    client.set_terminated(run, end_time=_milliseconds(result.finished))
+    client.set_terminated(run, end_time=milliseconds(result.finished))
     return run
 
 
@@ -84,16 +90,16 @@ def _log_dataset(client: "MlflowClient", run: str, result: Result) -> None:
 
 
 def _record_stage(client: "MlflowClient", experiment: str, stage: StageResult, parent: str) -> str:
-    known = _finished(client, experiment, stage.key)
+    known = finished_run(client, experiment, stage.key)
     if known:
         return str(known.info.run_id)
     seconds = sum(row.get("seconds", 0.0) for row in stage.history)
     begun = stage.finished - seconds
     tags = {KEY: stage.key, KIND: "stage", "stage": stage.name, PARENT: parent}
-    created = client.create_run(experiment, start_time=_milliseconds(begun), tags=tags, run_name=stage.name)
+    created = client.create_run(experiment, start_time=milliseconds(begun), tags=tags, run_name=stage.name)
     run = str(created.info.run_id)
-    _log(client, run, stage.params, [*_curves(stage, begun), *_last(stage)])
-    client.set_terminated(run, end_time=_milliseconds(stage.finished))
+    log_batches(client, run, stage.params, [*_curves(stage, begun), *_last(stage)])
+    client.set_terminated(run, end_time=milliseconds(stage.finished))
     return run
 
 
@@ -111,13 +117,13 @@ def _last(stage: StageResult) -> Iterator[Sample]:
     yield from ((name, value, 0, stage.finished) for name, value in stage.metrics.items())
 
 
-def _log(client: "MlflowClient", run: str, params: Mapping[str, str], samples: list[Sample]) -> None:
+def log_batches(client: "MlflowClient", run: str, params: Mapping[str, str], samples: list[Sample]) -> None:
     """Log in as few calls as MLflow allows: a call costs tens of milliseconds."""
     from mlflow.entities import Metric, Param
 
     settings: Iterator[Param] = iter([Param(name, value[:_LONGEST_PARAM]) for name, value in params.items()])
     metrics: Iterator[Metric] = iter(
-        [Metric(name, value, _milliseconds(when), step) for name, value, step, when in samples]
+        [Metric(name, value, milliseconds(when), step) for name, value, step, when in samples]
     )
     while True:
         some_params, some_metrics = [*islice(settings, _PARAMS)], [*islice(metrics, _METRICS)]
@@ -126,9 +132,11 @@ def _log(client: "MlflowClient", run: str, params: Mapping[str, str], samples: l
         client.log_batch(run, metrics=some_metrics, params=some_params)
 
 
-def _experiment(client: "MlflowClient", name: str, location: str | None) -> str:
+def experiment_of(client: "MlflowClient", project: Path, name: str) -> str:
+    """The id of the experiment ``name``, made where there is none. Raises UserError where it was deleted."""
     found = client.get_experiment_by_name(name)
     if found is None:
+        location = artifact_location(project, store_uri(project))
         return str(client.create_experiment(name, artifact_location=location, tags=_TRAINING_VIEW))
     if found.lifecycle_stage != "active":
         raise UserError(
@@ -137,7 +145,7 @@ def _experiment(client: "MlflowClient", name: str, location: str | None) -> str:
     return found.experiment_id
 
 
-def _finished(client: "MlflowClient", experiment: str, key: str) -> "Run | None":
+def finished_run(client: "MlflowClient", experiment: str, key: str) -> "Run | None":
     """The finished run with ``key``. What an interrupted recording left under it is removed."""
     finished = None
     for run in client.search_runs([experiment], f"tags.`{KEY}` = '{key}'"):
@@ -166,13 +174,21 @@ def _note(result: Result) -> str:
     return "\n".join(["| | baseline | deployed |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in cells)])
 
 
-def _milliseconds(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
+    """``seconds`` since 1970, or now where they are 0, as MLflow counts."""
     return int((seconds or time.time()) * 1000)
 
 
 def main() -> None:
-    """Record the current project, or say why not."""
-    project = Path.cwd()
+    """Record the current project, or the sweeps whose folders are given, or say why not."""
+    project, folders = Path.cwd(), sys.argv[1:]
+    for folder in folders:
+        from pipelines.record_sweep import record_sweep
+
+        number = record_sweep(project, Path(folder))
+        print(f"record: {number} trials of {folder} are in {without_secrets(store_uri(project))}", flush=True)
+    if folders:
+        return
     run = record(project)
     if run is None:
         raise UserError("no reports/benchmark.json here, so there is nothing to record: run make repro first")

@@ -4,38 +4,37 @@ import csv
 import hashlib
 import json
 import math
-import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from netwright.artifacts.dataset_report import DATASET_PAGE, DATASET_REPORT, read_dataset_report
-from netwright.artifacts.whole_file import write_json
+from netwright.artifacts.dataset_report import DATASET_REPORT, read_dataset_report
 from netwright.errors import UserError
 from pipelines.data_facts import data_metrics, data_tags
+from pipelines.starts import new_starts
+from pipelines.sweep.state import Trial
 from stages import paths
-from stages._entry.app import LEDGER, declared_sections
+from stages._entry.app import declared_sections
 
 METRICS = paths.REPORTS / "metrics.json"
 BENCHMARK = paths.REPORTS / "benchmark.json"
 DATA_REPORT = paths.CONVERTED / DATASET_REPORT
 CURVED = {"train": paths.TRAINED, "prune": paths.PRUNED, "qat": paths.QUANTIZED}
 ARTIFACTS = (
-    BENCHMARK,
-    METRICS,
-    paths.REPORTS / "index.html",
-    DATA_REPORT,
-    paths.CONVERTED / DATASET_PAGE,
-    paths.EXPORTS / "bundle.json",
-    paths.MACHINE,
-    Path("params.yaml"),
-    Path("dvc.lock"),
+    "reports/*",
+    "models/*/history.csv",
+    "data/converted/report.json",
+    "data/converted/index.html",
+    "exports/bundle.json",
+    "machine.json",
+    "params.yaml",
+    "dvc.lock",
 )
-MARK = "recorded.json"
+OBJECTIVE = "deployed/val/map50_95"  # everything is chosen on val
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,32 +73,68 @@ def read_result(project: Path) -> Result | None:
     """The result that lies in ``project``, or None where the benchmark has not been run."""
     if not (project / METRICS).is_file() or not (project / BENCHMARK).is_file():
         return None
-    snapshot = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
-    read_by_stages = {section for sections in declared_sections(project).values() for section in sections}
-    told = {section: values for section, values in snapshot.items() if section in read_by_stages}
-    files = [(project / path).read_bytes() for path in (METRICS, BENCHMARK)]
-    key = _hash_of([json.dumps(told, sort_keys=True).encode(), *files])
+    key = _result_key(project)
+    starts = new_starts(project, key)
     finished = (project / METRICS).stat().st_mtime
-    data = read_dataset_report(project / paths.CONVERTED) if (project / DATA_REPORT).is_file() else None
-    starts = _new_starts(project, key)
-    lock = _lock(project)
+    times = [*starts.values(), finished]
+    return _result(project, key, _git_tags(project), tuple(starts), min(times), max(times))
+
+
+def read_trial_result(folder: Path, trial: Trial) -> Result:
+    """The result of a sweep's trial that is done, which lies in ``folder``. Its key is the sweep's own."""
+    key = _hash_of([_result_key(folder).encode(), trial.sweep.encode()])
+    return _result(folder, key, trial.tags, trial.ran, trial.started, trial.finished)
+
+
+def result_metrics(folder: Path) -> dict[str, float]:
+    """The headlines of the result in ``folder`` by MLflow's names; none where there is no readable result."""
+    try:
+        return _numbers(folder / METRICS)
+    except (OSError, UserError):
+        return {}
+
+
+def objective(folder: Path) -> float | None:
+    """What sweeps are after: the deployed export's accuracy on val, None where it is not known."""
+    return result_metrics(folder).get(OBJECTIVE)
+
+
+def _result_key(folder: Path) -> str:
+    """Of all values that stages read, and of what came out."""
+    snapshot = yaml.safe_load((folder / "params.yaml").read_text("utf-8"))
+    read_by_stages = {section for sections in declared_sections(folder).values() for section in sections}
+    told = {section: values for section, values in snapshot.items() if section in read_by_stages}
+    files = [(folder / path).read_bytes() for path in (METRICS, BENCHMARK)]
+    return _hash_of([json.dumps(told, sort_keys=True).encode(), *files])
+
+
+def _result(
+    folder: Path, key: str, tags: dict[str, str], ran: tuple[str, ...], started: float, finished: float
+) -> Result:
+    snapshot = yaml.safe_load((folder / "params.yaml").read_text("utf-8"))
+    data = read_dataset_report(folder / paths.CONVERTED) if (folder / DATA_REPORT).is_file() else None
+    lock = _lock(folder)
     return Result(
         key=key,
         dataset=str(snapshot["dataset"]["name"]),
         fingerprint=data["fingerprint"] if data else "",
         params=flat(snapshot, "."),
-        metrics=_numbers(project / METRICS) | (data_metrics(data) if data else {}),
-        tags=_git_tags(project) | _file_tags(project) | (data_tags(data) if data else {}),
+        metrics=_numbers(folder / METRICS) | (data_metrics(data) if data else {}),
+        tags=tags | _file_tags(folder) | (data_tags(data) if data else {}),
         stages=tuple(
-            _stage(project, name, folder, snapshot, lock)
-            for name, folder in CURVED.items()
-            if (project / folder).is_dir()
+            _stage(folder, name, model, snapshot, lock) for name, model in CURVED.items() if (folder / model).is_dir()
         ),
-        artifacts=tuple(path for path in ARTIFACTS if (project / path).is_file()),
-        ran=tuple(starts),
-        started=min([*starts.values(), finished]),
-        finished=max([*starts.values(), finished]),
+        artifacts=tuple(_artifacts(folder)),
+        ran=ran,
+        started=started,
+        finished=finished,
     )
+
+
+def _artifacts(folder: Path) -> Iterator[Path]:
+    """Every file directly in reports/, the raw results left to DVC, and what else explains a result."""
+    for pattern in ARTIFACTS:
+        yield from (path.relative_to(folder) for path in sorted(folder.glob(pattern)) if path.is_file())
 
 
 def flat(value: Any, joint: str, prefix: str = "") -> dict[str, str]:
@@ -154,23 +189,6 @@ def _lock(project: Path) -> dict[str, Any]:
     path = project / "dvc.lock"
     stages: dict[str, Any] = (yaml.safe_load(path.read_text("utf-8")) or {}).get("stages", {}) if path.is_file() else {}
     return stages
-
-
-def _new_starts(project: Path, key: str) -> dict[str, float]:
-    """Start time of every stage that ran for the result ``key``: the ledger's lines since the result before it.
-
-    What was found is kept beside the ledger, so that it is still known when the store answers only later.
-    """
-    scratch = project / os.environ.get("NETWRIGHT_SCRATCH", ".netwright")
-    ledger, mark = scratch / LEDGER, scratch / MARK
-    lines = ledger.read_text("utf-8").splitlines() if ledger.is_file() else []
-    known: dict[str, Any] = json.loads(mark.read_text("utf-8")) if mark.is_file() else {"lines": 0, "results": {}}
-    seen = known["lines"] if known["lines"] <= len(lines) else 0  # a new ledger: scratch was emptied
-    fresh = [json.loads(line) for line in lines[seen:]]
-    starts: dict[str, float] = known["results"].get(key, {})
-    starts |= {row["stage"]: row["started"] for row in fresh if row["folder"] == str(project.resolve())}
-    write_json(mark, {"lines": len(lines), "results": known["results"] | {key: starts}})
-    return starts
 
 
 def _git_tags(project: Path) -> dict[str, str]:

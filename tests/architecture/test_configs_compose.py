@@ -21,7 +21,7 @@ def test_the_glob_saw_every_group_and_experiment() -> None:
     groups = {option.parts[0] for option in OPTIONS}
     assert groups == SECTIONS | {"experiment"}
     assert {"digits", "bccd", "smoke"} <= {option.name for option in OPTIONS if option.parts[0] == "experiment"}
-    assert {path.name for path in CONF.glob("*.yaml")} == {"config.yaml", "entry.yaml"}
+    assert {path.name for path in CONF.glob("*.yaml")} == {"config.yaml", "entry.yaml", "sweep.yaml"}
 
 
 def test_no_value_comes_from_the_environment_but_runtime() -> None:

@@ -5,7 +5,9 @@ import re
 import tomllib
 from pathlib import Path
 
-from pipelines.compose import composed
+from pipelines.compose import CONF, composed
+from pipelines.sweep.command import read_arguments
+from pipelines.sweep.plan import make_plan
 from stages._entry.overrides import check_overrides
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +38,8 @@ def test_overrides_are_valid() -> None:
         if module and (module[1] or "").startswith("stages."):
             stage = module[1].removeprefix("stages.")
             check_overrides(stage, module[2].split(), {stage: [module[2].split(".")[0]]})
+        elif module and module[1] == "pipelines.sweep":
+            assert make_plan(CONF, read_arguments(module[2].split()).overrides).trials
         elif module and "=" in module[2]:
             composed(module[2].split())
 

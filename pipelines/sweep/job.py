@@ -1,0 +1,125 @@
+"""What a launcher runs for each trial, in whatever process or on whatever host it does: a slot, and a process in it."""
+
+import contextlib
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netwright.artifacts.whole_file import write_text
+from pipelines.compose import SNAPSHOT, snapshot_text
+from pipelines.result import objective
+from pipelines.sweep.places import Places
+from pipelines.sweep.slots import link_inputs, slot
+from pipelines.sweep.snapshot import Snapshot
+from pipelines.sweep.state import LOG, Trial, read_trial, trial_name
+from pipelines.sweep.trial import TIMED_LATER, TIMED_NOW
+from stages._entry.failures import INTERRUPTED
+
+_PATIENCE = 20.0  # seconds that an interrupted trial has to end by itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What all trials of a sweep have in common. ``machine`` is a hash of what this machine is."""
+
+    places: Places
+    snapshot: Snapshot
+    machine: str
+
+    def prepare(self, overrides: Sequence[str], values: Mapping[str, Any]) -> Trial:
+        """The trial as it lies in its folder; one that is not done for these very inputs is set to waiting."""
+        name, inputs = trial_name(overrides), self._inputs(values)
+        before = read_trial(self.places.trial(name))
+        if before is not None and before.inputs == inputs:
+            return before if before.state == "done" else before.now(self.places.trial(name), state="waiting", stage="")
+        write_text(self.places.trial(name) / SNAPSHOT, snapshot_text(values))
+        fresh = Trial(
+            sweep=self.places.name, name=name, overrides=tuple(sorted(overrides)), inputs=inputs, tags=self._tags()
+        )
+        return fresh.write(self.places.trial(name))
+
+    def run(self, overrides: Sequence[str], values: Mapping[str, Any], *, timed: bool = True) -> float | None:
+        """Run the trial unless it is done; return the objective, None where there is none yet.
+
+        Not ``timed``, all but the timing is done. Never raises for what goes wrong in the trial: it is marked as
+        failed, and the others go on.
+        """
+        folder = self.places.trial(trial_name(overrides))
+        trial = read_trial(folder)
+        if trial is None or trial.inputs != self._inputs(values):
+            trial = self.prepare(overrides, values)
+        if trial.state != "done" and not self.places.stop.exists():
+            trial = self._run(trial, folder, values, timed=timed)
+        return objective(folder) if trial.state == "done" else None
+
+    def _run(self, trial: Trial, folder: Path, values: Mapping[str, Any], *, timed: bool) -> Trial:
+        started = trial.started if trial.state == "untimed" else time.time()
+        trial = trial.now(folder, state="running", stage="", error="", started=started)
+        try:
+            with slot(self.places, self.snapshot.commit) as workspace:
+                write_text(workspace / SNAPSHOT, snapshot_text(values))
+                link_inputs(self.places.project, workspace, values)
+                status = self._process(workspace, folder, timed=timed)
+        except KeyboardInterrupt:
+            trial.now(folder, state="interrupted")
+            raise
+        except Exception as error:  # noqa: BLE001 such as a full disk: it must not stop the other trials
+            return trial.now(folder, state="failed", error=f"sweep: {error}", finished=time.time())
+        after = read_trial(folder) or trial
+        if status in (INTERRUPTED, -signal.SIGINT, -signal.SIGKILL) and self.places.stop.exists():
+            return after.now(folder, state="interrupted", error="")
+        if after.state == "running":  # it died before it could say so
+            return after.now(folder, state="failed", error=_last_line(folder / LOG, status), finished=time.time())
+        return after
+
+    def _process(self, workspace: Path, folder: Path, *, timed: bool) -> int:
+        """The trial's process, in a session of its own: Ctrl-C reaches the sweep, which asks the trial to end."""
+        command = [sys.executable, "-m", "pipelines.sweep.trial", str(self.places.project), str(folder)]
+        here = str(Path(sys.executable).parent)
+        environment = os.environ | {
+            "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)]),
+            "NETWRIGHT_SCRATCH": str(self.places.scratch),
+        }
+        with (folder / LOG).open("w", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                [*command, self.snapshot.tree, TIMED_NOW if timed else TIMED_LATER],
+                cwd=workspace,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                self.places.stop.touch()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_PATIENCE)
+                raise
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def _inputs(self, values: Mapping[str, Any]) -> str:
+        said = "\n".join([self.snapshot.tree, self.machine, snapshot_text(values)])
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    def _tags(self) -> dict[str, str]:
+        """Of which code the results are."""
+        tags = {"git.dirty": str(bool(self.snapshot.edited)).lower(), "netwright.snapshot": self.snapshot.commit}
+        tags["netwright.code_tree"] = self.snapshot.tree
+        return tags | ({"mlflow.source.git.commit": self.snapshot.head} if self.snapshot.head else {})
+
+
+def _last_line(log: Path, status: int) -> str:
+    lines = log.read_text("utf-8", errors="replace").split("\n") if log.is_file() else []
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return said or f"sweep: the trial's process ended with status {status}"

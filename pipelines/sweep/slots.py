@@ -1,0 +1,64 @@
+"""Slots: git worktrees in scratch, one for each worker, in which trials run one after the other."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from pipelines.sweep.places import RESULTS, Places, locked_at_once
+from pipelines.sweep.snapshot import git
+
+SLOTS = "slots"
+
+
+@contextlib.contextmanager
+def slot(places: Places, commit: str) -> Iterator[Path]:
+    """Hold a worktree of ``commit``, the first that no other trial of the sweep uses; a new one where all are in use.
+
+    What git ignores in it stays from trial to trial: DVC replaces what differs.
+    """
+    for number in count():
+        folder = places.work / SLOTS / str(number)
+        with locked_at_once(folder.with_suffix(".lock")) as free:
+            if free:
+                _check_out(places.project, folder, commit)
+                yield folder
+                return
+
+
+def link_inputs(project: Path, folder: Path, values: Mapping[str, Any]) -> None:
+    """Make the data that git does not know visible in the slot ``folder``: the raw dataset, a local weights file."""
+    for path in (values["dataset"]["source"], values["pretrain_init"]["weights"]):
+        original, link = project / path, folder / path
+        if original.exists() and not link.exists() and not Path(path).is_absolute():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(original)
+
+
+def remove_slots(project: Path, scratch: Path) -> None:
+    """Remove the slots of all sweeps but those in use, those of sweeps that were killed too."""
+    for lock in (scratch / RESULTS).glob(f"*/{SLOTS}/*.lock"):
+        with locked_at_once(lock) as free:
+            if free:
+                _remove(project, lock.with_suffix(""))
+                lock.unlink(missing_ok=True)
+    git(project, "worktree", "prune", refused="")
+
+
+def _check_out(project: Path, folder: Path, commit: str) -> None:
+    if git(folder, "rev-parse", "--show-toplevel", refused="") == str(folder) if folder.is_dir() else False:
+        git(folder, "checkout", "--force", "--detach", "--quiet", commit)
+        git(folder, "clean", "--force", "-d", "--quiet")
+        return
+    _remove(project, folder)
+    git(project, "worktree", "prune")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    git(project, "worktree", "add", "--detach", "--force", "--quiet", str(folder), commit)
+
+
+def _remove(project: Path, folder: Path) -> None:
+    git(project, "worktree", "remove", "--force", "--force", str(folder), refused="")
+    shutil.rmtree(folder, ignore_errors=True)
