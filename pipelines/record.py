@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from netwright.errors import UserError
 from pipelines.data_facts import DIGEST
+from pipelines.evidence import log_evidence, row_tags
 from pipelines.result import Result, StageResult, read_result
 from pipelines.store import artifact_location, open_store, store_uri, without_secrets
 from stages._entry.failures import guarded
@@ -57,6 +58,7 @@ def record_result(
         "restored": str(not result.ran).lower(),
         "stages_ran": ", ".join(result.ran),
         "mlflow.source.name": "pipelines.repro",
+        **row_tags(folder),
         "mlflow.note.content": _note(result),
     }
     said = result.tags | told | {"mlflow.runName": f"{result.dataset} {result.key[:8]}"} | dict(tags)
@@ -68,6 +70,7 @@ def record_result(
     _log_dataset(client, run, result)
     for path in result.artifacts:
         client.log_artifact(run, str(folder / path), path.parent.as_posix() if path.parent.name else None)
+    log_evidence(client, run, folder)
     for stage in result.stages:
         client.set_tag(run, f"stage.{stage.name}", _record_stage(client, experiment, stage, run))
     client.set_terminated(run, end_time=milliseconds(result.finished))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from netwright.errors import UserError
-from netwright.evaluation.bootstrap import paired_bootstrap
-from netwright.evaluation.coco_numbers import coco_numbers
+from netwright.evaluation.bootstrap import class_bootstrap, paired_bootstrap
+from netwright.evaluation.coco_numbers import class_numbers, coco_numbers
 from netwright.evaluation.detections import Detections
 from netwright.evaluation.evaluation import evaluate
 from netwright.evaluation.matches import match_pictures, weighted_accuracy
@@ -138,3 +138,18 @@ def test_what_cannot_be_compared_is_refused() -> None:
     for other in (single, moved):
         with pytest.raises(ValueError, match="same pictures"):
             paired_bootstrap([pair], [other])
+
+
+def test_each_class_has_the_interval_of_the_slow_way() -> None:
+    truth, detections = random_scene(5, pictures=15)
+    others = _worse(detections, 6)
+    ours = class_bootstrap(evaluate(truth, others), evaluate(truth, detections), resamples=60, seed=9)
+    assert list(ours) == ["cat", "dog"]  # no bird is in these pictures
+    weights = np.random.default_rng(9).multinomial(15, np.full(15, 1 / 15), size=60)
+    slow = [
+        [class_numbers(evaluate(*_redrawn(truth, rows, weight)))["dog"].ap for rows in (others, detections)]
+        for weight in weights
+    ]
+    difference = np.array(slow, dtype=float)[:, 1] - np.array(slow, dtype=float)[:, 0]
+    measured = ours["dog"].difference
+    assert (measured.low, measured.high) == pytest.approx(np.nanquantile(difference, [0.025, 0.975]), abs=1e-9)
