@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from netwright.errors import UserError
 from netwright.types import NmsPolicy
 from stages import paths
+from stages._certificate.build import leave_certificate
 from stages._entry import Host, stage
 from stages.settings import Benchmark, Settings
 
@@ -212,6 +213,7 @@ def main(settings: Settings, host: Host) -> None:
         device=host.device,
         workers=host.workers,
     )
+    leave_certificate(settings, Path())
 
 
 if __name__ == "__main__":

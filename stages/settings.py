@@ -194,6 +194,38 @@ class Champion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """conf/certificate: which accuracies a certificate names, and what its author must say beside them."""
+
+    metrics: list[
+        Literal[
+            "map50_95",
+            "map50",
+            "map75",
+            "map_small",
+            "map_medium",
+            "map_large",
+            "ar1",
+            "ar10",
+            "ar100",
+            "ar_small",
+            "ar_medium",
+            "ar_large",
+            "voc2007",
+            "voc2010",
+            "tao_sample",
+            "tao_integrate",
+            "calibration_error",
+        ]
+    ]
+    resamples: Annotated[int, Range(100)]  # of the pictures, for the intervals
+    seed: Count
+    confidence: Annotated[float, Range(0.5, 0.999)]
+    dataset_licence: str  # empty: no certificate is issued
+    limitations: list[str]  # empty: no certificate is issued
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The whole snapshot. A stage gets it with every section that it does not declare masked."""
 
@@ -206,4 +238,5 @@ class Settings:
     qat: Qat
     export: Export
     benchmark: Benchmark
+    certificate: Certificate
     champion: Champion

@@ -91,6 +91,14 @@ def write_latencies(path: Path, samples: Mapping[tuple[str, str], Samples]) -> N
         pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), temporary, compression="zstd")
 
 
+def read_latencies(path: Path) -> dict[tuple[str, str], Samples]:
+    """Inverse of ``write_latencies``."""
+    taken: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for row in pq.read_table(path).to_pylist():
+        taken.setdefault((row["export"], row["runtime"]), []).append((row["round"], row["milliseconds"]))
+    return {name: _samples(pairs) for name, pairs in taken.items()}
+
+
 def _stride(call: Callable[[], object], warmup: int, rounds: int, seconds: float) -> int:
     """Warm up, and from the quickest warm call say that the row takes part in every n-th round: 1, 2, 4, 8..."""
     quickest = min(_milliseconds(call) for _ in range(max(warmup, 1)))

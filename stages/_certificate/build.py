@@ -1,0 +1,93 @@
+"""The certificate of the result that lies in the project: the benchmark leaves it, a release is issued with it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from netwright.artifacts.certificate import RefusedError, write_certificate, write_refusal
+from netwright.certificates.method import Method, Statement
+from netwright.errors import UserError
+from stages import paths
+from stages._certificate.code_tree import PATHS, code_hash
+from stages._certificate.dvc_lock import check_outputs_recorded, configuration_of, hashes_of, read_lock
+from stages.settings import Certificate, Settings
+
+MODELS = {"trained": paths.TRAINED, "pruned": paths.PRUNED, "quantized": paths.QUANTIZED}
+MEASURED_WITH = ("benchmark", "nms")  # sections that the benchmark ran with, not yet in dvc.lock
+
+
+def build_certificate(settings: Settings, project: Path, machine: Mapping[str, Any]) -> dict[str, Any]:
+    """Compose and check the certificate of ``project``'s result. ``machine`` is what this machine is.
+
+    Of ``settings`` the sections certificate, benchmark and nms are read.
+
+    Raises RefusedError where it may not be issued, UserError where a file of the result is missing or damaged.
+    """
+    from netwright.certificates.compose import Provenance, check_statement, complete, compose, hash_files
+    from netwright.certificates.evidence import read_evidence
+
+    told = settings.certificate
+    statement = Statement(dataset_licence=told.dataset_licence, limitations=tuple(told.limitations))
+    check_statement(statement)
+    stages = read_lock(project)
+    check_outputs_recorded(project, stages)
+    reports, exports = project / paths.REPORTS, project / paths.EXPORTS
+    evidence = read_evidence(reports=reports, exports=exports, data=project / paths.CONVERTED)
+    provenance = Provenance(
+        stages=hashes_of(stages),
+        configuration=configuration_of(stages) | {name: asdict(getattr(settings, name)) for name in MEASURED_WITH},
+        code=code_hash(project),
+        code_paths=PATHS,
+        machine=machine,
+        weights=_weights(project / paths.INIT / "init.json"),
+        architecture=_architecture(evidence.report, project),
+    )
+    certificate = compose(evidence, method_of(told), statement, provenance)
+    return complete(certificate, hash_files(evidence, reports=reports, exports=exports))
+
+
+def leave_certificate(settings: Settings, project: Path) -> None:
+    """Write certificate.json into the reports: the certificate, or in its place the reason why there is none."""
+    from netwright.certificates.evidence import write_truth
+
+    reports, machine = project / paths.REPORTS, project / paths.MACHINE
+    write_truth(reports, project / paths.CONVERTED)
+    try:
+        known = json.loads(machine.read_text("utf-8")) if machine.is_file() else {}
+        certificate = build_certificate(settings, project, known)
+    except RefusedError as reason:
+        write_refusal(reports, str(reason))
+        print(f"benchmark: no certificate: {reason}", flush=True)
+    else:
+        write_certificate(reports, certificate)
+        print(f"benchmark: certified {certificate['deployed']} (python -m pipelines.certify issue NAME)", flush=True)
+
+
+def method_of(settings: Certificate) -> Method:
+    """How the numbers are made."""
+    return Method(
+        metrics=tuple(settings.metrics),
+        resamples=settings.resamples,
+        seed=settings.seed,
+        confidence=settings.confidence,
+    )
+
+
+def _weights(path: Path) -> dict[str, Any]:
+    try:
+        weights: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return {key: weights[key] for key in ("weights", "source", "licence", "sha256")}
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: dvc repro pretrain-init") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}): dvc repro -f -s pretrain-init") from None
+
+
+def _architecture(report: Mapping[str, Any], project: Path) -> Any:
+    from netwright.artifacts.model import load_architecture
+    from netwright.artifacts.report import row_name
+
+    deployed = next(row for row in report["rows"] if row_name(row) == report["deployed"])
+    return load_architecture(project / MODELS[deployed["model"]])
