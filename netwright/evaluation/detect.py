@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from netwright.data.feeding.pictures import PictureSet
 from netwright.evaluation.coco import Accuracy, coco_accuracy
@@ -13,23 +13,23 @@ from netwright.evaluation.detections import Detections
 from netwright.evaluation.postprocess import postprocess
 from netwright.types import NmsPolicy
 
-Predict = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+Values = NDArray[np.float32] | Tensor
+Predict = Callable[[NDArray[np.float32]], tuple[Values, Values]]
 
 
 def detect(predict: Predict, pictures: PictureSet, policy: NmsPolicy, *, batch_size: int) -> list[Detections]:
     """Detections of every picture, in order.
 
     ``predict`` takes pixels (B, 3, H, W) float32 of 0..255 and gives boxes (B, A, 4) xyxy in input pixels and
-    scores (B, A, C) of 0..1. The last batch may be smaller.
+    scores (B, A, C) of 0..1, as arrays or as tensors, which are worked on where they lie. The last batch may be
+    smaller.
     """
     found: list[Detections] = []
     for start in range(0, len(pictures), batch_size):
         boxes, scores = predict(pictures.pixels[start : start + batch_size].astype(np.float32))
         for offset in range(len(boxes)):
             geometry = pictures.geometries[start + offset]
-            found.append(
-                postprocess(torch.from_numpy(boxes[offset]), torch.from_numpy(scores[offset]), geometry, policy)
-            )
+            found.append(postprocess(torch.as_tensor(boxes[offset]), torch.as_tensor(scores[offset]), geometry, policy))
     return found
 
 
@@ -37,10 +37,10 @@ def predict_with(network: nn.Module, device: str) -> Predict:
     """``network``, in evaluation mode on ``device``, as a function on arrays."""
     network.eval().to(device)
 
-    def predict(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def predict(pixels: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():
             boxes, scores = network(torch.from_numpy(pixels).to(device))
-        return boxes.float().cpu().numpy(), scores.float().cpu().numpy()
+            return boxes.float(), scores.float()
 
     return predict
 

@@ -57,15 +57,16 @@ def _misfit(boxes: Tensor, target: Assignment, points: Tensor) -> Tensor:
 def complete_iou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
     """``1 - IoU + distance + aspect`` (...) of boxes (..., 4) and wanted boxes (..., 4), xyxy with an area.
 
-    Source: Zheng et al., "Distance-IoU Loss", 2020. torchvision's, to which a test compares it, waits for the device.
+    Source: Zheng et al., "Distance-IoU Loss", 2020. torchvision's, to which a test compares it, waits for the device,
+    and so does the gradient of ``prod``.
     """
     low, high = torch.maximum(boxes[..., :2], wanted[..., :2]), torch.minimum(boxes[..., 2:], wanted[..., 2:])
-    shared = (high - low).clamp(min=0).prod(-1)
-    size, wanted_size = boxes[..., 2:] - boxes[..., :2], wanted[..., 2:] - wanted[..., :2]
-    iou = shared / (size.prod(-1) + wanted_size.prod(-1) - shared + TINY)
+    size, wanted_size, shared_size = boxes[..., 2:] - boxes[..., :2], wanted[..., 2:] - wanted[..., :2], high - low
+    own, other, shared = (side[..., 0] * side[..., 1] for side in (size, wanted_size, shared_size.clamp(min=0)))
+    iou = shared / (own + other - shared + TINY)
     hull = torch.maximum(boxes[..., 2:], wanted[..., 2:]) - torch.minimum(boxes[..., :2], wanted[..., :2])
     apart = (boxes[..., :2] + boxes[..., 2:] - wanted[..., :2] - wanted[..., 2:]).square().sum(-1) / 4
-    turned, wanted_turned = (torch.atan(sides[..., 0] / sides[..., 1]) for sides in (size, wanted_size))
+    turned, wanted_turned = (torch.atan(side[..., 0] / side[..., 1]) for side in (size, wanted_size))
     aspect = 4 / math.pi**2 * (wanted_turned - turned).square()
     with torch.no_grad():
         share = aspect / (1 - iou + aspect + TINY)

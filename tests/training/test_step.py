@@ -1,0 +1,56 @@
+"""A step waits for no value, so that it can be captured; on a GPU the captured one learns what the plain one learns."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from netwright.training.batches import Feed
+from netwright.training.state import TrainingState
+from netwright.training.step import WARM, Step
+from netwright.types import AugmentPolicy
+from tests.training.blocks import RECIPE, blocks, small_network
+
+POLICY = AugmentPolicy(flip=0.5, flip_vertical=0.5, turn=0.5, mosaic=0.5)
+WAITING = ("aten::_local_scalar_dense", "aten::nonzero", "aten::is_nonzero")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_step_fetches_no_value(precision: str) -> None:
+    """CPU and GPU run the same operators: what asks for a value here would wait for the GPU, and break a capture."""
+    network, recipe = small_network().train(), replace(RECIPE, precision=precision)
+    state = TrainingState(network, recipe, steps=2, best=-1.0)
+    step, feed = Step(network, state, recipe), Feed(blocks(4), "cpu", resident=False)
+    for batch, chances in feed.epoch(batch_size=4, policy=POLICY, generator=state.generator):
+        step(batch, chances, POLICY)
+        with profile(activities=[ProfilerActivity.CPU]) as found:
+            step(batch, chances, POLICY)
+    waiting = [event for event in found.events() if event.name in WAITING]
+    assert waiting  # the fused AdamW reads its step counts where they lie, here on the CPU
+    assert {_ancestors(event)[1] for event in waiting} == {"aten::_fused_adamw_"}
+
+
+def _ancestors(event: torch.autograd.profiler_util.FunctionEvent) -> list[str]:
+    names = []
+    while (event := event.cpu_parent) is not None:
+        names.append(event.name)
+    return names
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_captured_steps_change_the_weights_as_plain_ones_do() -> None:
+    weights = []
+    for captures in (True, False):
+        network, pictures = small_network().cuda().train(), blocks(8)
+        state = TrainingState(network, RECIPE, steps=2, best=-1.0)
+        step, feed = Step(network, state, RECIPE), Feed(pictures, "cuda", resident=True)
+        step._captures = captures
+        with torch.cuda.stream(torch.cuda.Stream()):
+            for _ in range(WARM + 3):
+                for batch, chances in feed.epoch(batch_size=4, policy=POLICY, generator=state.generator):
+                    step(batch, chances, POLICY)
+        torch.cuda.synchronize()
+        weights.append(torch.cat([tensor.flatten() for tensor in network.parameters()]).cpu())
+    torch.testing.assert_close(*weights, atol=2e-3, rtol=1e-2)
