@@ -16,21 +16,19 @@ from pathlib import Path
 from netwright.artifacts.dataset import MANIFEST, Manifest, Record, read_manifest, read_records
 from netwright.data.archives.archive import open_source
 from netwright.data.conversion.raw import RawDataset
-from netwright.data.conversion.source import detect_format, load_raw
-from netwright.data.feeding.worker_pool import worker_count
+from netwright.data.conversion.source import is_embedded, load_raw
+from netwright.data.feeding.worker_pool import prepare_workers, worker_count
 from netwright.data.formats import coco, kitti, voc, yolo
-from netwright.data.formats.direct import direct_records
+from netwright.data.formats.direct import Place, direct_records, place_piece
 from netwright.errors import UserError
 from netwright.types import SPLITS
 from stages._entry.failures import guarded
 from stages.paths import CONVERTED
 
 UNCHECKED = "nothing was checked: boxes and pictures are as in the source, convert is what checks"
+FORMATS = {"kitti": kitti, "coco": coco, "voc": voc, "yolo": yolo}
 SAVE: dict[str, Callable[[Iterable[Record], Sequence[str], Path], None]] = {
-    "kitti": kitti.save,
-    "coco": coco.save,
-    "voc": voc.save,
-    "yolo": yolo.save,
+    name: module.save for name, module in FORMATS.items()
 }
 CHECK_CLASSES: dict[str, Callable[[Sequence[str]], None]] = {
     "kitti": kitti.check_classes,
@@ -84,13 +82,14 @@ def write_direct(
     lost: Counter[str] = Counter()
     check = CHECK_CLASSES.get(format_name, lambda _: None)
     with _whole_folder(output) as temporary:
+        if worker_count(workers) > 1:
+            prepare_workers(place_piece)
         staging = Path(tempfile.mkdtemp(prefix=".staged.", dir=temporary))
         raw = _raw(open_source(source, staging))
         classes = list(raw.classes)
         shared = link or source.is_file()  # what an archive was unpacked to is removed
-        direct = direct_records(
-            raw, staging / "pictures", classes, check=check, link=shared, workers=worker_count(workers)
-        )
+        place = Place(temporary, staging / "pictures", FORMATS[format_name].pictures_in, link=shared)
+        direct = direct_records(raw, place, classes, check=check, workers=worker_count(workers))
         with contextlib.closing(direct):
             SAVE[format_name](watch(_counted(direct, lost, LOST[format_name]), raw.count), classes, temporary)
         shutil.rmtree(staging)
@@ -99,7 +98,7 @@ def write_direct(
 
 
 def _raw(folder: Path) -> RawDataset:
-    if detect_format(folder)[0] == "digits":
+    if is_embedded(folder):
         raise UserError(f"--source {folder} draws its pictures: run dvc repro convert, and leave --source out")
     return load_raw(folder, "auto", scenes={}, size=0, seed=0)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from netwright.data.conversion.raw import RawDataset
-from netwright.data.formats import coco, digits, egohands, kitti, voc, yolo
+from netwright.data.formats import coco, egohands, kitti, voc, yolo
 from netwright.data.formats.folders import subfolders, visible_names
 from netwright.errors import UserError
 
@@ -45,7 +45,12 @@ def load_raw(source: Path, format_name: str, *, scenes: Mapping[str, int], size:
         notes: tuple[str, ...] = (f"format {format_name}, because {reason}",)
     else:
         source, notes = _dataset_folder(source, format_name), ()
-    raw = digits.load(scenes, size=size, seed=seed) if format_name == "digits" else _FOLDERS[format_name].load(source)
+    if format_name == "digits":
+        from netwright.data.formats import digits
+
+        raw = digits.load(scenes, size=size, seed=seed)
+    else:
+        raw = _FOLDERS[format_name].load(source)
     return replace(raw, notes=notes + raw.notes)
 
 
@@ -55,7 +60,7 @@ def detect_format(source: Path) -> tuple[str, str, Path]:
     A folder that holds nothing but one folder, as an unpacked archive often does, is entered. Raises UserError
     where no format fits, or more than one does.
     """
-    if _is_embedded(source):
+    if is_embedded(source):
         return "digits", "the source draws the embedded scenes", source
     for folder in _nested(source):
         found = {name: reason for name, format_ in _FOLDERS.items() if (reason := format_.detect(folder))}
@@ -72,7 +77,7 @@ def detect_format(source: Path) -> tuple[str, str, Path]:
 def _dataset_folder(source: Path, format_name: str) -> Path:
     """The folder where the dataset of a named format begins: ``source`` where nothing is recognised below it."""
     if format_name == "digits":
-        if not _is_embedded(source):
+        if not is_embedded(source):
             raise UserError(f"dataset.format is digits, but dataset.source is {source}: use netwright/data/embedded")
         return source
     return next((folder for folder in _nested(source) if _FOLDERS[format_name].detect(folder)), source)
@@ -90,5 +95,6 @@ def _nested(source: Path) -> list[Path]:
     return folders
 
 
-def _is_embedded(source: Path) -> bool:
+def is_embedded(source: Path) -> bool:
+    """Whether ``source`` is the folder, or a file in it, that draws the embedded digits."""
     return source.resolve().is_relative_to(EMBEDDED.resolve())

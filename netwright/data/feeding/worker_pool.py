@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from typing import TypeVar
 
@@ -67,12 +68,23 @@ def _ordered(
         yield waiting.popleft().result()
 
 
+def prepare_workers(work: Callable[..., object]) -> None:
+    """Begin what the first workers for ``work`` would wait for: their imports, while this process does other things."""
+    if isinstance(_context(work), multiprocessing.context.ForkServerContext):
+        forkserver.ensure_running()
+
+
 def _context(work: Callable[..., object]) -> multiprocessing.context.BaseContext:
-    """Processes that start clean: a fork of this one would copy locks that its threads hold."""
+    """Processes that start clean: a fork of this one would copy locks that its threads hold.
+
+    What ``work`` and the main module import is imported once, in the process that workers are forked from.
+    """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([getattr(work, "func", work).__module__])
+    main = sys.modules["__main__"].__spec__
+    beside = [main.name] if main and not main.name.endswith("__main__") else []
+    context.set_forkserver_preload([getattr(work, "func", work).__module__, *beside])
     return context
 
 

@@ -49,6 +49,11 @@ def load(folder: Path) -> RawDataset:
     )
 
 
+def pictures_in(split: str) -> str:
+    """The folder of a split's pictures in what ``save`` writes."""
+    return f"{split}2017"
+
+
 def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> None:
     """Write ``annotations/instances_<split>2017.json`` and ``<split>2017/``, the names that COCO's tools look for.
 
@@ -58,7 +63,7 @@ def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> Non
         outputs: dict[str, CocoOutput] = {}
         for record in dataset:
             if record.split not in outputs:
-                part = f"{record.split}2017"
+                part = pictures_in(record.split)
                 path = folder / ANNOTATIONS / f"instances_{part}.json"
                 outputs[record.split] = stack.enter_context(CocoOutput(path, folder / part, classes))
             outputs[record.split].add(record)

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,19 @@ from netwright.artifacts.whole_file import whole_file
 from netwright.data.formats.picture_files import write_picture
 
 _TWO_DECIMALS = 1e4
+_TOGETHER = 256  # pictures whose boxes are written in one go: arrays of a few boxes cost more than their numbers
+
+
+class _Boxes(NamedTuple):
+    """The boxes of one picture, or one after the other of several, with the ``images`` (N,) that they are in."""
+
+    images: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    corners: NDArray[np.float32]
+    crowd: NDArray[np.bool_]
+    difficult: NDArray[np.bool_]
+    truncated: NDArray[np.float32]
+    occluded: NDArray[np.int8]
 
 
 class CocoOutput:
@@ -26,22 +39,25 @@ class CocoOutput:
     def __init__(self, path: Path, pictures: Path, classes: Sequence[str]) -> None:
         self.path, self.pictures, self.classes = path, pictures, classes
         self.images, self.annotations = _List(), _List()
+        self.waiting: list[_Boxes] = []
 
     def add(self, record: Record) -> None:
         """Write the record's picture and note its boxes."""
-        file_name = write_picture(self.pictures, record)
-        self.images.append(
-            f'{{"id": {self.images.count + 1}, "file_name": {json.dumps(file_name)}, '
-            f'"width": {record.width}, "height": {record.height}}}'
-        )
-        attributes = _attributes(record)
-        rows = zip(_xywh(record.boxes), record.labels.tolist(), record.crowd.tolist(), attributes, strict=True)
-        for (x, y, width, height), label, crowd, more in rows:
-            self.annotations.append(
-                f'{{"id": {self.annotations.count + 1}, "image_id": {self.images.count}, "category_id": {label + 1}, '
-                f'"bbox": [{x!r}, {y!r}, {width!r}, {height!r}], "area": {width * height!r}, '
-                f'"iscrowd": {int(crowd)}, "segmentation": []{more}}}'
-            )
+        file_name, number = write_picture(self.pictures, record), self.images.count + 1
+        size = f'"width": {record.width}, "height": {record.height}'
+        self.images.append([f'{{"id": {number}, "file_name": {json.dumps(file_name)}, {size}}}'])
+        images = np.full(len(record.labels), number)
+        flags = record.crowd, record.difficult, record.truncated, record.occluded
+        self.waiting.append(_Boxes(images, record.labels, record.boxes, *flags))
+        if len(self.waiting) == _TOGETHER:
+            self._annotate()
+
+    def _annotate(self) -> None:
+        """Write the boxes that are waiting."""
+        if self.waiting:
+            boxes = _Boxes(*map(np.concatenate, zip(*self.waiting, strict=True)))
+            self.annotations.append(list(_annotations(boxes, self.annotations.count + 1)))
+            self.waiting.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -55,6 +71,7 @@ class CocoOutput:
             self.annotations.file.close()
 
     def _write(self) -> None:
+        self._annotate()
         categories = [{"id": place, "name": name, "supercategory": ""} for place, name in enumerate(self.classes, 1)]
         with whole_file(self.path) as temporary, temporary.open("w", encoding="utf-8") as out:
             out.write(f'{{"categories": {json.dumps(categories)},\n"images": [')
@@ -70,10 +87,11 @@ class _List:
     def __init__(self) -> None:
         self.file, self.count = tempfile.TemporaryFile("w+", encoding="utf-8"), 0  # noqa: SIM115 closed by its owner
 
-    def append(self, entry: str) -> None:
-        """``entry``: JSON text."""
-        self.file.write(f",\n{entry}" if self.count else f"\n{entry}")
-        self.count += 1
+    def append(self, entries: Sequence[str]) -> None:
+        """``entries``: JSON texts."""
+        if entries:
+            self.file.write((",\n" if self.count else "\n") + ",\n".join(entries))
+            self.count += len(entries)
 
     def copy_to(self, out: Any) -> None:
         self.file.seek(0)
@@ -81,36 +99,49 @@ class _List:
             out.write(piece)
 
 
-def _xywh(boxes: NDArray[np.float32]) -> Iterator[tuple[float, float, float, float]]:
+def _annotations(boxes: _Boxes, first: int) -> Iterator[str]:
+    """Yield the JSON text of each box; ids count from ``first``."""
+    rows = zip(
+        boxes.images.tolist(),
+        boxes.labels.tolist(),
+        _xywh(boxes.corners),
+        boxes.crowd.tolist(),
+        _attributes(boxes),
+        strict=True,
+    )
+    for number, (image, label, box, crowd, more) in enumerate(rows, first):
+        yield (
+            f'{{"id": {number}, "image_id": {image}, "category_id": {label + 1}, "bbox": {box}, '
+            f'"area": {box[2] * box[3]}, "iscrowd": {crowd:d}, "segmentation": []{more}}}'
+        )
+
+
+def _xywh(boxes: NDArray[np.float32]) -> list[list[float]]:
     """The shortest decimals from which the same four float32 corners are read again. Raises ValueError for NaN."""
     if not np.isfinite(boxes).all():
         raise ValueError("a box is not finite, which JSON cannot hold")
-    exact = boxes.astype(np.float64)
-    short = np.round(exact, 2)
+    corners = _shortest(boxes)
+    starts, ends = corners[:, :2], corners[:, 2:]
+    lengths = np.round(ends - starts, 6)
+    exact = (starts + lengths).astype(np.float32) == boxes[:, 2:]
+    rows: list[list[float]] = np.concatenate((starts, np.where(exact, lengths, ends - starts)), axis=1).tolist()
+    return rows
+
+
+def _shortest(numbers: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The shortest decimals that mean ``numbers``."""
+    short = numbers.astype(np.float64).round(2)
     # below 10^4 two decimals are coarser than float32, so that no shorter text than theirs means the same number
-    if (short.astype(np.float32) == boxes).all() and (np.abs(short) < _TWO_DECIMALS).all():
-        lengths = np.round(short[:, 2:] - short[:, :2], 6)
-        if ((short[:, :2] + lengths).astype(np.float32) == boxes[:, 2:]).all():
-            yield from map(tuple, np.concatenate((short[:, :2], lengths), axis=1).tolist())
-            return
-    for box in boxes:
-        left, top, right, bottom = (float(str(corner)) for corner in box)
-        yield left, top, _length(left, right), _length(top, bottom)
+    odd = (short.astype(np.float32) != numbers) | (np.abs(short) >= _TWO_DECIMALS)
+    short[odd] = [float(str(number)) for number in numbers[odd]]
+    return short
 
 
-def _length(start: float, end: float) -> float:
-    short = round(end - start, 6)
-    return short if np.float32(start + short) == np.float32(end) else end - start
-
-
-def _attributes(record: Record) -> list[str]:
+def _attributes(boxes: _Boxes) -> list[str]:
     """For each box what COCO has no field for, where there is any."""
-    if not (record.difficult.any() or record.truncated.any() or record.occluded.any()):
-        return [""] * len(record.labels)
-    rows = zip(record.difficult.tolist(), record.truncated, record.occluded.tolist(), strict=True)
+    rows = zip(boxes.difficult.tolist(), _shortest(boxes.truncated).tolist(), boxes.occluded.tolist(), strict=True)
     return [
-        f', "attributes": {{"difficult": {str(bool(difficult)).lower()}, "truncated": {float(str(truncated))!r}, '
-        f'"occluded": {occluded}}}'
+        f', "attributes": {{"difficult": {str(difficult).lower()}, "truncated": {truncated}, "occluded": {occluded}}}'
         if difficult or truncated or occluded
         else ""
         for difficult, truncated, occluded in rows

@@ -24,13 +24,13 @@ def files_below(folder: Path, extensions: frozenset[str], *, border: Path) -> li
     while waiting:
         inner, place = waiting.pop()
         for entry in _entries(place, folder / inner):
-            real = _real(entry, place, limit)
+            real, name = _real(entry, limit), entry.name
             if not entry.is_dir():
-                if os.path.splitext(entry.name)[1].lower() in extensions and entry.is_file():  # noqa: PTH122 100,000 names
-                    found.append(inner + entry.name)
+                if name[name.rfind(".") :].lower() in extensions and entry.is_file():
+                    found.append(inner + name)
             elif real not in seen and not (entry.is_symlink() and _is_below(real, root)):
                 seen.add(real)
-                waiting.append((f"{inner}{entry.name}/", real))
+                waiting.append((f"{inner}{name}/", real))
     return sorted(found)
 
 
@@ -38,7 +38,7 @@ def subfolders(folder: Path, *, border: Path) -> list[str]:
     """Names of the folders right below ``folder``, sorted, hidden ones left out. Raises UserError as files_below."""
     refuse_outside(folder, border)
     place, limit = os.path.realpath(folder), os.path.realpath(border)
-    return [entry.name for entry in _entries(place, folder) if _real(entry, place, limit) and entry.is_dir()]
+    return [entry.name for entry in _entries(place, folder) if _real(entry, limit) and entry.is_dir()]
 
 
 def visible_names(folder: Path) -> list[str]:
@@ -77,21 +77,22 @@ def _entries(place: str, shown: Path) -> Iterator["os.DirEntry[str]"]:
     except OSError as error:
         raise UserError(f"{shown} cannot be listed ({error.strerror}): mend its rights, or move it out") from None
     for entry in listed:
-        if not is_unicode(entry.name):
-            raise UserError(f"{shown} holds a name that is not UTF-8, {os.fsencode(entry.name)!r}: rename it")
-        if not entry.name.startswith(".") and entry.name != "__MACOSX" and not _leads_nowhere(entry):
+        name = entry.name
+        if not (name.isascii() or is_unicode(name)):
+            raise UserError(f"{shown} holds a name that is not UTF-8, {os.fsencode(name)!r}: rename it")
+        if name[0] != "." and name != "__MACOSX" and not (entry.is_symlink() and _leads_nowhere(entry)):
             yield entry
 
 
 def _leads_nowhere(entry: "os.DirEntry[str]") -> bool:
     """A link to nothing, or to itself."""
-    return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110 False for ELOOP, which entries raise
+    return not os.path.exists(entry.path)  # noqa: PTH110 False for ELOOP, which entries raise
 
 
-def _real(entry: "os.DirEntry[str]", place: str, limit: str) -> str:
-    """Where ``entry`` of the real folder ``place`` really lies."""
+def _real(entry: "os.DirEntry[str]", limit: str) -> str:
+    """Where ``entry`` of a real folder really lies."""
     if not entry.is_symlink():
-        return os.path.join(place, entry.name)  # noqa: PTH118 100,000 names
+        return entry.path
     refuse_outside(Path(entry.path), Path(limit))
     return os.path.realpath(entry.path)
 

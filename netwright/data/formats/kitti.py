@@ -11,7 +11,6 @@ readers make of it. It is read as a crowd, so that the rule for crowds decides (
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -69,7 +68,8 @@ def load(folder: Path) -> RawDataset:
             f"no *.txt in {' or '.join(place.labels for place in places)} of {folder}: put the labels there"
         )
     groups = read_groups(folder)
-    rows, notes = settle([replace(row, group=groups.get(row.name, "")) for row in _listed(folder, rows)])
+    rows = _listed(folder, rows)
+    rows, notes = settle([row._replace(group=groups.get(row.name, "")) for row in rows] if groups else rows)
     pictures = LabelledFiles(folder, rows, _bind)
     if unlabelled := _unlabelled(folder, places):
         notes.append(f"{', '.join(unlabelled)}: pictures without a folder of labels beside them are left out")
@@ -82,6 +82,11 @@ def read_labels(path: Path, shown: str) -> RawLabels:
     return RawLabels(boxes=tuple(_box(line, f"{shown}, line {number}") for number, line in read_lines(path, shown)))
 
 
+def pictures_in(split: str) -> str:
+    """The folder of a split's pictures in what ``save`` writes."""
+    return f"{split}/image_2"
+
+
 def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> None:
     """Write ``<split>/image_2/`` and ``<split>/label_2/``: 15 fields a line, those of 3D unknown, pictures unchanged.
 
@@ -90,7 +95,7 @@ def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> Non
     """
     check_classes(classes)
     for record in dataset:
-        write_picture(folder / record.split / "image_2", record)
+        write_picture(folder / pictures_in(record.split), record)
         label = folder / record.split / "label_2" / (inside(record.name, "the dataset") + ".txt")
         write_lines(_lines(record, classes), label)
 
@@ -165,7 +170,7 @@ def _listed(folder: Path, rows: list[Row]) -> list[Row]:
                 raise UserError(f"{_SETS}/{split}.txt lists {quote(line)}, which has no label: add it or unlist it")
             if splits.setdefault(name, split) != split:
                 raise UserError(f"{quote(line)} is in {splits[name]}.txt and {split}.txt of {_SETS}: keep it in one")
-    return [replace(row, split=splits.get(row.name, "")) for row in rows]
+    return [row._replace(split=splits.get(row.name, "")) for row in rows]
 
 
 def _looks_like(line: str) -> bool:
@@ -179,7 +184,7 @@ def _looks_like(line: str) -> bool:
 
 def _box(line: str, where: str) -> RawBox:
     fields = line.split()
-    words = next((place for place, field in enumerate(fields) if place and _is_number(field)), len(fields))
+    words = 1 if len(fields) > 1 and _is_number(fields[1]) else _words(fields)
     if len(fields) - words not in (14, 15):
         raise UserError(
             f"{where} has {len(fields)} fields, {quote(line)}: KITTI has 15 (type, truncated, occluded, alpha, "
@@ -197,6 +202,11 @@ def _box(line: str, where: str) -> RawBox:
         truncated=min(max(truncated, 0.0), 1.0) if math.isfinite(truncated) else 0.0,
         occluded=int(min(max(occluded, 0), 3)) if math.isfinite(occluded) else 3,
     )
+
+
+def _words(fields: list[str]) -> int:
+    """How many of the first fields are the class name: those before a number."""
+    return next((place for place, field in enumerate(fields) if place and _is_number(field)), len(fields))
 
 
 def _is_number(field: str) -> bool:

@@ -3,8 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from netwright.data.conversion.raw import RawLabels, RawPicture
 from netwright.data.formats.folders import state_of
@@ -17,8 +17,7 @@ _SPLIT = re.compile(r"(?:obj_)?(train|val|valid|validation|test)(?:ing|_data|_?\
 Bind = Callable[[Path, Path, str], Callable[[], RawLabels]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """Paths of a picture and its label inside the dataset; ``label`` is "" where there is none."""
 
     name: str
@@ -37,6 +36,11 @@ class LabelledFiles(Iterable[RawPicture]):
 
     def __init__(self, folder: Path, rows: Iterable[Row], bind: Bind, *, settings: str = "") -> None:
         self.folder, self.rows, self.bind, self.settings = folder, tuple(rows), bind, settings
+
+    def parts(self, size: int) -> Iterator["LabelledFiles"]:
+        """Yield the rows ``size`` at a time: rows are handed to another process sooner than pictures are."""
+        for start in range(0, len(self.rows), size):
+            yield LabelledFiles(self.folder, self.rows[start : start + size], self.bind, settings=self.settings)
 
     def __iter__(self) -> Iterator[RawPicture]:
         for row in self.rows:
@@ -84,14 +88,14 @@ def settle(rows: list[Row]) -> tuple[list[Row], list[str]]:
     if len(found) == 1:
         notes.append(f"only {found[0]} is there, no other split: all pictures are divided anew")
     if len(found) < 2:
-        return sorted((replace(row, split="") for row in rows), key=_by_name), notes
+        return sorted((row._replace(split="") if row.split else row for row in rows), key=_by_name), notes
     kept = [row for row in rows if row.split]
     notes.append(f"the dataset's own splits are used: {', '.join(found)}")
     if len(kept) < len(rows):
         notes.append(f"{len(rows) - len(kept)} pictures are in none of the splits and left out")
     if len({row.name for row in kept}) < len({(row.name, row.split) for row in kept}):
         notes.append("splits use the same names: each name begins with its split")
-        kept = [replace(row, name=f"{row.split}/{row.name}") for row in kept]
+        kept = [row._replace(name=f"{row.split}/{row.name}") for row in kept]
     return sorted(kept, key=_by_name), notes
 
 

@@ -1,6 +1,7 @@
 """Picture files of a dataset: which they are, what they are called, and names that must stay inside their folder."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -9,6 +10,7 @@ from netwright.errors import UserError
 
 EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _LONGEST = 255  # bytes of a file name, on every usual file system
+_PLAIN = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)  # names that every file system takes as they are
 _SIGNATURES = {
     b"\x89PNG": ".png",
     b"BM": ".bmp",
@@ -30,6 +32,8 @@ def inside(text: str, where: str) -> str:
     Raises UserError, which says ``where`` the name stands, for an absolute path, a drive letter, "..", an empty name
     or characters that no file name can hold.
     """
+    if len(text) <= _LONGEST and _PLAIN.fullmatch(text):
+        return text
     parts = PurePosixPath(text.replace("\\", "/")).parts
     drive = bool(parts) and len(parts[0]) == 2 and parts[0][1] == ":"
     leads_out = not parts or drive or parts[0].startswith("/") or ".." in parts
@@ -49,31 +53,27 @@ def is_unicode(text: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StagedRecord(Record):
-    """A record whose picture is the file ``staged``, on the output's file system and with its usual extension."""
+class PlacedRecord(Record):
+    """A record whose picture is already in the output, under the name that ``write_picture`` would give it."""
 
-    staged: Path
+    file_name: str
 
 
 def write_picture(folder: Path, record: Record) -> str:
     """Write the record's picture unchanged as its name and usual extension below ``folder``; return that file name.
 
-    A staged picture is moved. Raises UserError for a name that leads out of the folder, and where a staged picture
-    would take the place of another.
+    Raises UserError for a name that leads out of the folder.
     """
-    staged = record.staged if isinstance(record, StagedRecord) else None
-    file_name = inside(record.name + (staged.suffix if staged else extension_of(record.image)), "the dataset")
+    if isinstance(record, PlacedRecord):
+        return record.file_name
+    file_name = inside(record.name + extension_of(record.image), "the dataset")
     path = f"{folder}/{file_name}"
-    _make_folder(os.path.dirname(path))  # noqa: PTH120 100,000 pictures
-    if not staged:
-        Path(path).write_bytes(record.image)
-    elif os.path.lexists(path):
-        raise UserError(f"two pictures would be written as {file_name}, {record.source} is the second: rename one")
-    else:
-        os.rename(staged, path)  # noqa: PTH104
+    make_folder(os.path.dirname(path))  # noqa: PTH120 100,000 pictures
+    Path(path).write_bytes(record.image)
     return file_name
 
 
-def _make_folder(folder: str) -> None:
+def make_folder(folder: str) -> None:
+    """Make ``folder`` and all above it, where they are not there."""
     if not os.path.isdir(folder):  # noqa: PTH112 sooner than to fail making it
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103

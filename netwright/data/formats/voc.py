@@ -10,7 +10,6 @@ Corners are taken as written, with no shift, as COCO converters of such datasets
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -66,6 +65,11 @@ def load(folder: Path) -> RawDataset:
         count=len(rows),
         notes=(*notes, *found, "corners are taken as written, with no shift by a pixel"),
     )
+
+
+def pictures_in(_split: str) -> str:
+    """The folder of a split's pictures in what ``save`` writes."""
+    return str(PICTURES)
 
 
 def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> None:
@@ -136,7 +140,7 @@ def _keys(folder: Path, labels: list[str], pictures: list[tuple[str, str]]) -> I
 def _by_folder(row: Row) -> Row:
     """``row`` with the split that its first folder is called by, where it is."""
     first, _, rest = row.name.partition("/")
-    return replace(row, name=rest, split=split_of(first)) if rest and split_of(first) else row
+    return row._replace(name=rest, split=split_of(first)) if rest and split_of(first) else row
 
 
 def _splits(folder: Path, known: set[str]) -> tuple[dict[str, str], list[str]]:

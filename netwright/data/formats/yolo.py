@@ -62,6 +62,11 @@ def load(folder: Path) -> RawDataset:
     return RawDataset(format="yolo", classes=classes, pictures=pictures, count=len(rows), notes=tuple(notes))
 
 
+def pictures_in(split: str) -> str:
+    """The folder of a split's pictures in what ``save`` writes."""
+    return f"images/{split}"
+
+
 def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> None:
     """Write ``images/<split>/``, ``labels/<split>/`` and, last, ``data.yaml``: boxes to 12 digits, pictures unchanged.
 
@@ -70,7 +75,7 @@ def save(dataset: Iterable[Record], classes: Sequence[str], folder: Path) -> Non
     splits = set()
     for record in dataset:
         splits.add(record.split)
-        name = write_picture(folder / "images" / record.split, record)
+        name = write_picture(folder / pictures_in(record.split), record)
         write_lines(_lines(record), folder / _label_of(PurePosixPath("images", record.split, name)))
     entries = {split: f"images/{split}" for split in SPLITS if split in splits}
     value = (entries or {"train": "images", "val": "images"}) | {"names": dict(enumerate(classes))}
