@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from pipelines.record import KIND
 from pipelines.record_sweep import SWEEP
 from pipelines.store import is_remote, without_secrets
 from pipelines.trials import ACCURACY, LATENCY, SIZE, SPEED, TEST_ACCURACY, quoted
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 LOCAL = "http://127.0.0.1:5000"  # where `make ui` shows a store that is no server
 MOST_COMPARED = 30  # runs that one page draws well, and whose ids fit an address
 _MOST_DRAWN = 100
+_TRAINING = "workflowType=machine_learning"  # MLflow otherwise shows its menu for language models
 _VIEW = "mlflow.sharedViewState."
 _COLUMNS = (ACCURACY, TEST_ACCURACY, LATENCY, SPEED, SIZE)
 _AXES = (LATENCY, SIZE, ACCURACY)  # of the parallel coordinates, the objective last
@@ -29,28 +31,41 @@ def pages_of(uri: str) -> str:
     return without_secrets(uri).rstrip("/") if is_remote(uri) else LOCAL
 
 
+def serving_note(uri: str) -> str:
+    """What must be done before a link works, in brackets: a store that is no server shows nothing by itself."""
+    return "" if is_remote(uri) else " (make ui serves it)"
+
+
 def compare_link(uri: str, runs: Sequence[tuple[str, str]]) -> str:
     """MLflow's page of ``runs`` (run id, experiment id) side by side: parallel coordinates, scatter, differences."""
     shown = runs[:MOST_COMPARED]
     ids = json.dumps([run for run, _ in shown], separators=(",", ":"))
     experiments = json.dumps(sorted({experiment for _, experiment in shown}), separators=(",", ":"))
-    return f"{pages_of(uri)}/#/compare-runs?runs={quote(ids, safe='')}&experiments={quote(experiments, safe='')}"
+    query = f"runs={quote(ids, safe='')}&experiments={quote(experiments, safe='')}&{_TRAINING}"
+    return f"{pages_of(uri)}/#/compare-runs?{query}"
+
+
+def version_link(uri: str, model: str, version: str) -> str:
+    """MLflow's page of a registered model's version."""
+    return f"{pages_of(uri)}/#/models/{quote(model, safe='')}/versions/{version}?{_TRAINING}"
 
 
 def sweep_link(client: "MlflowClient", uri: str, experiment: str, sweep: str, params: Sequence[str]) -> str:
     """Save a view of ``sweep``'s trials under its name and return the link that opens it.
 
-    The view lists the sweep with its trials, best on val first, and draws parallel coordinates over ``params``,
-    accuracy over latency and size, and the differences. Saving again changes nothing.
+    The view lists the trials, best on val first, and draws parallel coordinates over ``params``,
+    accuracy over latency and over size, and accuracies as bars. Saving again changes nothing.
     """
     key = hashlib.sha256(f"sweep {sweep}".encode()).hexdigest()
-    state = _state(f"tags.`{SWEEP}` = {quoted(sweep)}", _fitting(params))
+    trials = f"tags.`{KIND}` = 'pipeline' and tags.`{SWEEP}` = {quoted(sweep)}"
+    state = _state(trials, _fitting(params))
     envelope = {"name": f"Sweep {sweep}", "createdAt": 0, "state": json.dumps(state)}
     value = json.dumps(envelope, separators=(",", ":"))
     known = client.get_experiment(experiment).tags.get(f"{_VIEW}{key}")
     if known != value:
         client.set_experiment_tag(experiment, f"{_VIEW}{key}", value)
-    return f"{pages_of(uri)}/#/experiments/{experiment}/runs?viewStateShareKey={key}&compareRunsMode=CHART"
+    place = f"{pages_of(uri)}/#/experiments/{experiment}/runs"
+    return f"{place}?viewStateShareKey={key}&compareRunsMode=CHART&{_TRAINING}"
 
 
 def _fitting(params: Sequence[str]) -> list[str]:
@@ -80,7 +95,7 @@ def _state(query: str, params: Sequence[str]) -> dict[str, Any]:
         ],
         "compareRunCharts": charts,
         "compareRunSections": [
-            {"uuid": "trials", "name": "Trials", "display": True, "isReordered": True},
+            {"uuid": "trials", "name": "Trials", "display": True, "isReordered": True, "columns": 2, "cardHeight": 400}
         ],
         "isAccordionReordered": True,
         "runsHiddenMode": "SHOW_ALL",

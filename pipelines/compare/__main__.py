@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from netwright.errors import UserError
 from pipelines.compare.classes import Draws
-from pipelines.compare.comparison import Comparison, compared
+from pipelines.compare.comparison import Comparison, interesting_pair, paired, surveyed
+from pipelines.compare.files import fetch_files
 from pipelines.compare.page import write_comparison_page
-from pipelines.compare.selection import Selection, dataset_runs, named_runs, project_dataset, sweep_runs
+from pipelines.compare.selection import Selection, check_store, dataset_runs, named_runs, project_dataset, sweep_runs
 from pipelines.compare.terminal import console_for_reading, print_comparison
-from pipelines.mlflow_view import compare_link, sweep_link
+from pipelines.mlflow_view import compare_link, serving_note, sweep_link
 from pipelines.store import open_store, store_uri
 from stages import paths
 from stages._entry.failures import guarded
@@ -26,7 +27,7 @@ from stages._entry.failures import guarded
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-PAGE = paths.REPORTS / "compare.html"
+PAGE = paths.REPORTS / "compare/index.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +48,18 @@ def compare(project: Path, request: Request) -> tuple[Comparison, dict[str, str]
     Raises UserError where there is nothing to compare or the store cannot be used.
     """
     uri = store_uri(project)
-    _check_store(uri)
-    with open_store(project) as client, tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
+    check_store(uri)
+    with open_store(project) as client:
         selection = _selected(client, uri, project, request)
-        found = compared(client, selection, request.draws, data=project / paths.CONVERTED, scratch=Path(scratch))
-        return found, _links(client, uri, found, request.sweep)
-
-
-def _check_store(uri: str) -> None:
-    """Raise UserError where the store is a file that is not there: MLflow would make an empty one."""
-    file = uri.removeprefix("sqlite:///")
-    if file != uri and not Path(file).is_file():
-        raise UserError(f"no MLflow store at {file}: nothing has been recorded here yet: make repro")
+    found = surveyed(selection)
+    pair = interesting_pair(found)
+    with tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
+        with open_store(project) as client:
+            links = _links(client, uri, found, request.sweep)
+            files = [fetch_files(client, trial, Path(scratch)) for trial in pair or ()]
+        if pair:
+            found = paired(found, pair, (files[0], files[1]), request.draws, project / paths.CONVERTED)
+    return found, links
 
 
 def _selected(client: "MlflowClient", uri: str, project: Path, request: Request) -> Selection:
@@ -117,10 +118,9 @@ def main() -> None:
     print_comparison(found, console, every=request.every)
     write_comparison_page(request.out, found, links)
     console.print(f"\ncompare: {request.out}", soft_wrap=True)
+    note = serving_note(store_uri(Path.cwd()))
     for text, address in links.items():
-        console.print(
-            f"{text} (make ui serves it): {address}" if "127.0.0.1" in address else f"{text}: {address}", soft_wrap=True
-        )
+        console.print(f"{text}{note}: {address}", soft_wrap=True)
 
 
 if __name__ == "__main__":

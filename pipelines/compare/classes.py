@@ -5,16 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netwright.artifacts.report import REPORT, row_name
+from netwright.artifacts.report import row_name
 from netwright.errors import UserError
-from pipelines.compare.files import fetch, read_json
-from pipelines.evidence import DEPLOYED, RAW, TRUTH
-from pipelines.trials import Trial
-from stages import paths
+from pipelines.compare.files import RunFiles, read_json
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
     from netwright.evaluation.bootstrap import Comparison
     from netwright.evaluation.evaluation import Evaluation
     from netwright.evaluation.truth import Truth
@@ -60,22 +55,20 @@ class ClassTable:
     note: str
 
 
-def compare_classes(
-    client: "MlflowClient", first: Trial, second: Trial, draws: Draws, *, data: Path, scratch: Path
-) -> ClassTable:
-    """Compare ``second`` with ``first`` on the pictures of ``draws.split``.
+def compare_classes(first: RunFiles, second: RunFiles, draws: Draws, labels: Path | None) -> ClassTable:
+    """Compare the second run with the first on the pictures of ``draws.split``.
 
-    ``data`` is this project's converted dataset: its labels serve where the runs do not keep their own, if it is the
-    same content. Files of the runs are fetched below ``scratch``.
+    ``labels`` is a converted dataset with the runs' content, for runs that keep no labels of their own; None: not here.
+    Raises UserError where the files of a run do not fit together.
     """
-    found = [fetch(client, trial, (RAW / DEPLOYED).as_posix(), scratch) for trial in (first, second)]
-    if None in found:
-        return _reported(client, (first, second), draws.split, "a run keeps no raw detections", scratch)
-    truth = _truth(client, first, draws.split, data, scratch)
+    truth = first.truth or labels
+    if first.detections is None or second.detections is None:
+        return _reported((first, second), draws.split, "a run keeps no raw detections")
     if truth is None:
-        return _reported(client, (first, second), draws.split, "the labels they were measured by are not here", scratch)
-    evaluations = [_evaluation(path, truth, draws.split) for path in found if path is not None]
-    return _with_intervals(evaluations[0], evaluations[1], draws)
+        return _reported((first, second), draws.split, "the labels they were measured by are not here")
+    counted = _as_counted(truth, draws.split)
+    one, other = (_evaluation(path, counted, draws.split) for path in (first.detections, second.detections))
+    return _with_intervals(one, other, draws)
 
 
 def _with_intervals(one: "Evaluation", other: "Evaluation", draws: Draws) -> ClassTable:
@@ -102,16 +95,6 @@ def _row(name: str, pair: "Comparison") -> ClassRow:
     )
 
 
-def _truth(client: "MlflowClient", trial: Trial, split: str, data: Path, scratch: Path) -> "Truth | None":
-    from netwright.artifacts.dataset import MANIFEST, read_manifest
-
-    folder = fetch(client, trial, (RAW / TRUTH).as_posix(), scratch)
-    if folder is None:
-        here = (data / MANIFEST).is_file() and read_manifest(data).fingerprint == trial.tags.get("dataset.fingerprint")
-        folder = data if here else None
-    return None if folder is None else _as_counted(folder, split)
-
-
 def _as_counted(folder: Path, split: str) -> "Truth":
     """The labels as the benchmark counts: a box marked as difficult or as a crowd is a box like any."""
     import numpy as np
@@ -131,12 +114,13 @@ def _evaluation(path: Path, truth: "Truth", split: str) -> "Evaluation":
         found = {name: row for _, _, own, name, row in read_detections(path) if own == split}
         return evaluate(truth, [found[name] for name in truth.names])
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"the detections of run {path.parts[-2]} do not fit its labels ({error})") from None
+        run = path.parents[2].name
+        raise UserError(f"the detections of run {run} do not fit its labels ({error})") from None
 
 
-def _reported(client: "MlflowClient", pair: tuple[Trial, Trial], split: str, reason: str, scratch: Path) -> ClassTable:
+def _reported(pair: tuple[RunFiles, RunFiles], split: str, reason: str) -> ClassTable:
     """The differences of what the runs' reports say, without intervals."""
-    told = [_per_class(client, trial, split, scratch) for trial in pair]
+    told = [_per_class(files.report, split) for files in pair]
     rows = []
     for name in dict.fromkeys([*told[0], *told[1]]):
         first, second = (values.get(name) for values in told)
@@ -145,9 +129,8 @@ def _reported(client: "MlflowClient", pair: tuple[Trial, Trial], split: str, rea
     return ClassTable(split=split, rows=tuple(rows), note=f"no intervals: {reason}")
 
 
-def _per_class(client: "MlflowClient", trial: Trial, split: str, scratch: Path) -> Mapping[str, float]:
+def _per_class(path: Path | None, split: str) -> Mapping[str, float]:
     """mAP50-95 overall and of each class, as the run's report has them; empty where it keeps none."""
-    path = fetch(client, trial, (paths.REPORTS / REPORT).as_posix(), scratch)
     report: Mapping[str, Any] = {} if path is None else read_json(path)
     rows: list[Mapping[str, Any]] = report.get("rows", [])
     row: Mapping[str, Any] = next((row for row in rows if row_name(row) == report.get("deployed")), {})

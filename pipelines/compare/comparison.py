@@ -1,21 +1,18 @@
 """Everything that a comparison finds out, for the terminal and the page alike."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from netwright.artifacts.dataset import MANIFEST, read_manifest
 from pipelines.compare.changes import Changes, changes
 from pipelines.compare.classes import ClassTable, Draws, compare_classes
 from pipelines.compare.factors import Factor, labels, varied
-from pipelines.compare.files import fetch, read_lock
+from pipelines.compare.files import RunFiles, read_lock
 from pipelines.compare.front import Front, pareto_front
 from pipelines.compare.importance import Importance, importance
 from pipelines.compare.selection import Selection
 from pipelines.trials import ACCURACY, LATENCY, SIZE, Trial
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 OBJECTIVES = {"mAP50-95 on val": ACCURACY, "latency (p50)": LATENCY, "size": SIZE}
 _MOST_COLUMNS = 4
@@ -62,22 +59,59 @@ def same_data(trials: tuple[Trial, ...]) -> bool:
     return len({tuple(trial.tags.get(tag, "") for tag in tags) for trial in trials}) < 2
 
 
-def compared(client: "MlflowClient", selection: Selection, draws: Draws, *, data: Path, scratch: Path) -> Comparison:
-    """Compare what was selected; see compare_classes for ``data`` and ``scratch``."""
+def surveyed(selection: Selection, *, weigh: bool = True) -> Comparison:
+    """All that follows from the runs' parameters, metrics and tags; ``pair`` is None yet.
+
+    Weighing the parameters takes a second or two, and without ``weigh`` is left out.
+    """
     trials = tuple(sorted(selection.finished, key=lambda trial: -trial.metrics.get(ACCURACY, -1.0)))
     factors = tuple(varied(trials))
     comparable = same_data(trials)
-    front = pareto_front(trials) if comparable else Front(members=(), knee=None)
     return Comparison(
         selection=selection,
         trials=trials,
         labels=labels(trials, factors),
         factors=factors,
-        front=front,
-        importances=_importances(trials) if comparable and len(trials) > 2 else {},
-        pair=_pair(client, selection, trials, front, draws, data=data, scratch=scratch),
+        front=pareto_front(trials) if comparable else Front(members=(), knee=None),
+        importances=_importances(trials) if weigh and comparable and len(trials) > 2 else {},
+        pair=None,
         notes=(*selection.notes, *_notes(trials, comparable)),
     )
+
+
+def interesting_pair(comparison: Comparison) -> tuple[Trial, Trial] | None:
+    """The two runs asked for, in that order, or else the most accurate of the front and the knee."""
+    front, selected = comparison.front, comparison.selection.finished
+    if len(selected) == 2:
+        return selected[0], selected[1]
+    if front.knee is None or front.members[0] == front.knee:
+        return None
+    by_run = {trial.run: trial for trial in comparison.trials}
+    return by_run[front.members[0]], by_run[front.knee]
+
+
+def paired(
+    comparison: Comparison, pair: tuple[Trial, Trial], files: tuple[RunFiles, RunFiles], draws: Draws, data: Path
+) -> Comparison:
+    """``comparison`` with ``pair`` held against each other by their ``files``.
+
+    ``data`` is this project's converted dataset: its labels serve where the runs keep none, if it is the same content.
+    """
+    locks = [read_lock(one.lock) for one in files if one.lock is not None]
+    classes = compare_classes(*files, draws, _labels_here(data, pair[0])) if same_data(pair) else None
+    found = Pair(
+        first=pair[0],
+        second=pair[1],
+        changes=changes(*pair, (locks[0], locks[1]) if len(locks) == 2 else None),
+        classes=classes,
+    )
+    return replace(comparison, pair=found)
+
+
+def _labels_here(data: Path, trial: Trial) -> Path | None:
+    if not (data / MANIFEST).is_file():
+        return None
+    return data if read_manifest(data).fingerprint == trial.tags.get("dataset.fingerprint") else None
 
 
 def _importances(trials: tuple[Trial, ...]) -> dict[str, Importance]:
@@ -89,36 +123,6 @@ def _importances(trials: tuple[Trial, ...]) -> dict[str, Importance]:
     verdicts = {one.verdict for one in found.values() if one.method == "none"}
     alike = len(verdicts) == 1 and all(one.method == "none" for one in found.values())
     return {"any of the three": found[next(iter(found))]} if alike else found
-
-
-def _pair(
-    client: "MlflowClient",
-    selection: Selection,
-    trials: tuple[Trial, ...],
-    front: Front,
-    draws: Draws,
-    *,
-    data: Path,
-    scratch: Path,
-) -> Pair | None:
-    """The two runs asked for, in that order, or else the most accurate on the front against the knee."""
-    if len(trials) == 2:
-        first, second = selection.finished
-    elif front.knee is not None and front.members[0] != front.knee:
-        by_run = {trial.run: trial for trial in trials}
-        first, second = by_run[front.members[0]], by_run[front.knee]
-    else:
-        return None
-    files = [fetch(client, trial, "dvc.lock", scratch) for trial in (first, second)]
-    locks = [read_lock(path) for path in files if path is not None]
-    return Pair(
-        first=first,
-        second=second,
-        changes=changes(first, second, (locks[0], locks[1]) if len(locks) == 2 else None),
-        classes=compare_classes(client, first, second, draws, data=data, scratch=scratch)
-        if same_data((first, second))
-        else None,
-    )
 
 
 def _notes(trials: tuple[Trial, ...], comparable: bool) -> list[str]:

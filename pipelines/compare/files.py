@@ -3,13 +3,17 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from netwright.artifacts.report import REPORT
 from netwright.errors import UserError
+from pipelines.evidence import DEPLOYED, RAW, TRUTH
 from pipelines.trials import Trial
+from stages import paths
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,6 +31,31 @@ def fetch(client: "MlflowClient", trial: Trial, path: str, target: Path) -> Path
     except (MlflowException, OSError):
         return None  # never logged, or cleaned away since
     return found if found.exists() else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """What a comparison reads of one run; None where the run does not keep it.
+
+    ``detections`` are the deployed row's, ``truth`` a folder with the labels they are measured by, ``report`` is
+    benchmark.json.
+    """
+
+    lock: Path | None
+    report: Path | None
+    detections: Path | None
+    truth: Path | None
+
+
+def fetch_files(client: "MlflowClient", trial: Trial, target: Path) -> RunFiles:
+    """Fetch the files of ``trial`` below ``target``."""
+    places = {
+        "lock": Path("dvc.lock"),
+        "report": paths.REPORTS / REPORT,
+        "detections": RAW / DEPLOYED,
+        "truth": RAW / TRUTH,
+    }
+    return RunFiles(**{name: fetch(client, trial, place.as_posix(), target) for name, place in places.items()})
 
 
 def read_lock(path: Path) -> dict[str, Any]:

@@ -33,6 +33,13 @@ class Selection:
     notes: tuple[str, ...] = ()
 
 
+def check_store(uri: str) -> None:
+    """Raise UserError where the store is a file that is not there: MLflow would make an empty one."""
+    file = uri.removeprefix("sqlite:///")
+    if file != uri and not Path(file).is_file():
+        raise UserError(f"no MLflow store at {file}: nothing has been recorded here yet: make repro")
+
+
 def named_runs(client: "MlflowClient", names: Sequence[str]) -> Selection:
     """The runs called ``names``: ids, beginnings of ids, or run names.
 

@@ -17,6 +17,7 @@ from netwright.artifacts.whole_file import write_json
 from netwright.errors import UserError
 from pipelines.compose import CONF, SNAPSHOT
 from pipelines.machine import write_machine
+from pipelines.outcome import tell_outcome
 from pipelines.sweep.command import multirun
 from pipelines.sweep.job import Job
 from pipelines.sweep.places import Places, locked_at_once
@@ -71,6 +72,8 @@ def _run(plan: Plan, places: Places, snapshot: Snapshot, overrides: Sequence[str
     done = trials()
     table.summary()
     recorder.report()
+    if not recorder.problem:
+        tell_outcome(places.project, plan.name, recorder.datasets)
     return sum(trial.state != "done" for trial in done), len(done)
 
 

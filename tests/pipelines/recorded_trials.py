@@ -185,10 +185,10 @@ def scene(accuracy: float) -> tuple[Truth, list[Detections]]:
     truth, found = random_scene(7, pictures=40)
     order = sorted(range(len(truth)), key=lambda index: truth.names[index])  # as a converted dataset has them
     truth, found = truth.take(order), [found[index] for index in order]
-    random = np.random.default_rng(1)
+    random, spread = np.random.default_rng(1), 12 * abs(0.75 - accuracy)
     shaken = [
         Detections(
-            (one.boxes + random.normal(0, 12 * (0.75 - accuracy), one.boxes.shape) * (-1, -1, 1, 1)).astype(np.float32),
+            (one.boxes + random.normal(0, spread, one.boxes.shape) * (-1, -1, 1, 1)).astype(np.float32),
             one.scores,
             one.labels,
         )
