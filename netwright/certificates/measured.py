@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from netwright.artifacts.certificate import RefusedError
+from netwright.artifacts.report import REPORT
 from netwright.certificates.evidence import SPLITS, Evidence
 from netwright.certificates.method import Method
 from netwright.certificates.metrics import class_values, overall_values
@@ -11,6 +13,8 @@ from netwright.certificates.steps import Row, certified_rows
 from netwright.deployment.latency import median_ratio, percentiles
 from netwright.evaluation.evaluation import Evaluation
 
+SAME = 1e-9  # numbers computed twice from the same files
+_REPORTED = ("map50_95", "map50")
 _COPIED = ("model", "precision", "size_bytes", "params", "macs")
 _CIRCUMSTANCES = ("runtime", "runtime_version", "device", "precision_used", "threads", "batch")
 _PARITY = ("compared_in", "images", "matched", "points_val")
@@ -32,6 +36,20 @@ def measured(evidence: Evidence, method: Method) -> dict[str, Any]:
         "lineage": [_step(evidence, name, row, method, found=found, resampled=resampled) for name, row in rows.items()],
         "parity": [_parity(name, row) for name, row in evidence.rows.items() if row["status"] != "not_run"],
     }
+
+
+def check_report(evidence: Evidence) -> None:
+    """Raise RefusedError where a certified row of the report is not as accurate as its raw detections."""
+    report = evidence.report
+    for name, row in certified_rows(evidence.rows, report["baseline"], report["deployed"]).items():
+        for split in SPLITS:
+            found = overall_values(evidence.evaluation(name, split), _REPORTED)
+            for metric, value in found.items():
+                if value is None or abs(value - row[split][metric]) > SAME:
+                    raise RefusedError(
+                        f"{REPORT} has {metric} {row[split][metric]} of {name} on {split}, "
+                        f"its raw detections give {value}"
+                    )
 
 
 def _accuracy(evaluation: Evaluation, resampled: Resampled, method: Method) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from netwright.artifacts.certificate import read_certificate
-from netwright.certificates.compose import SAME, dataset_facts, hash_files
+from netwright.certificates.compose import dataset_facts, hash_files
 from netwright.certificates.evidence import Evidence, read_evidence
-from netwright.certificates.measured import measured
+from netwright.certificates.measured import SAME, check_report, measured
 from netwright.certificates.method import Method
 from netwright.certificates.release import RELEASE, VERSION, check_hashes
 from netwright.certificates.steps import certified_rows, check_rows
@@ -39,6 +39,7 @@ def check_numbers(certificate: Mapping[str, Any], evidence: Evidence) -> int:
     method = method_of(certificate)
     report = evidence.report
     check_rows(certified_rows(evidence.rows, report["baseline"], report["deployed"]))
+    check_report(evidence)
     anew = {key: report[key] for key in ("deployed", "baseline", "machine", "tools")} | measured(evidence, method)
     anew["dataset"] = dataset_facts(evidence.dataset) | {"licence": certificate["dataset"]["licence"]}
     anew["architecture"] = certificate["architecture"] | _exported(evidence)

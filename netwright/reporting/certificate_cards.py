@@ -30,8 +30,8 @@ def _accuracy(certificate: Mapping[str, Any]) -> Card:
 def _latency(certificate: Mapping[str, Any]) -> Card:
     speed = certificate["speed"]
     return Card(
-        name="Latency, p50",
-        value=f"{significant(speed['latency_ms']['p50'])} ms",
+        name="Latency p50, ms",
+        value=significant(speed["latency_ms"]["p50"]),
         note=f"{speed['runtime']} {speed['runtime_version']} on {speed['device']}, "
         f"computes in {speed['precision_used']}, batch {speed['batch']}; "
         f"{significant(speed['throughput_ips'])} pictures a second",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netwright.reporting.certificate_numbers import interval, label, metric, points, shown
-from netwright.reporting.units import amount, decimals, significant
+from netwright.reporting.units import amount, signed, significant
 
 Certificate = Mapping[str, Any]
 _PRINTED_SPLITS = ("test", "val")
@@ -110,12 +110,23 @@ def _speed(certificate: Certificate) -> Section:
 
 
 def _lineage(certificate: Certificate) -> Section:
-    head = ["Step", "Epochs", "mAP50-95, test", "Points", "p50 ms", "Times as fast", "File", "Parameters", "MACs"]
+    chosen = next(iter(certificate["lineage"][0]["test"]))
+    head = [
+        "Step",
+        "Epochs",
+        f"{label(chosen)}, test",
+        "Points",
+        "p50 ms",
+        "Times as fast",
+        "File",
+        "Parameters",
+        "MACs",
+    ]
     rows = [
         [
             f"{step['row']}, computes in {step['speed']['precision_used']}",
             str(step["epochs"]),
-            metric(step["test"].get("map50_95")),
+            metric(step["test"][chosen]),
             points(step["points"]["test"]) if "points" in step else "",
             significant(step["speed"]["latency_ms"]["p50"]),
             interval(step["speedup"], 2) if "speedup" in step else "",
@@ -142,7 +153,7 @@ def _parity(certificate: Certificate) -> Section:
             row["status"],
             row["reason"],
             row["reference"],
-            "" if row.get("points_val") is None else decimals(row["points_val"], 2),
+            "" if row.get("points_val") is None else signed(row["points_val"], 2),
         ]
         for row in certificate["parity"]
     ]

@@ -145,7 +145,7 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no epochs": (in_report(lambda r: r["epochs"].pop("pruned")), r"field is missing or wrong: \$.lineage\[1\].epochs"),
     "other accuracy": (
         in_report(lambda r: r["rows"][2]["test"].update(map50=0.123)),
-        "benchmark.json has map50 0.123 on test, its raw detections give",
+        "benchmark.json has map50 0.123 of quantized_int8@openvino on test, its raw detections give",
     ),
     "no lock": (lambda project: (project / "dvc.lock").unlink(), "no dvc.lock here"),
     "damaged lock": (lambda project: (project / "dvc.lock").write_text("stages: ["), "dvc.lock is damaged"),

@@ -263,7 +263,7 @@ LIES: dict[str, tuple[Callable[[Path], object], str]] = {
     "stage": (claim("stages", "qat", "outs", "models/quantized/architecture.json", value="f" * 32), "stages.qat.outs"),
     "file": (claim("files", "exports/pruned_fp32.onnx", value="0" * 64), "pruned_fp32.onnx is not the file that was"),
     "file left out": (claim("files", "exports/pruned_fp32.onnx", value=None), "files.exports/pruned_fp32.onnx = None"),
-    "raw results": (other_detections, "accuracy.val.overall.map50_95.value"),
+    "raw results": (other_detections, "benchmark.json has map50_95 .* of quantized_int8@openvino on val"),
     "version": (claim("version", value=2), r"is of schema version 2, known is 1"),
     "missing field": (claim("dataset", "licence", value=None), r"\$.dataset: 'licence' is a required property"),
     "no limitations": (claim("limitations", value=[]), r"\$.limitations"),
