@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from netwright.artifacts.certificate import RefusedError, write_certificate, write_refusal
+from netwright.artifacts.certificate import write_certificate, write_refusal
 from netwright.certificates.method import Method, Statement
 from netwright.errors import UserError
 from stages import paths
@@ -57,7 +57,7 @@ def leave_certificate(settings: Settings, project: Path) -> None:
     try:
         known = json.loads(machine.read_text("utf-8")) if machine.is_file() else {}
         certificate = build_certificate(settings, project, known)
-    except RefusedError as reason:
+    except UserError as reason:  # RefusedError, or a file that a hand-made result lacks: the measurements are good
         write_refusal(reports, str(reason))
         print(f"benchmark: no certificate: {reason}", flush=True)
     else:

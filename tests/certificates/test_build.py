@@ -97,6 +97,23 @@ def test_a_refusal_takes_the_certificates_place_and_the_stage_goes_on(
         check_certificate(kept)
 
 
+def test_what_a_hand_made_result_lacks_is_a_refusal_too(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "models/init/init.json").unlink()
+    leave_certificate(settings_of(project), project)
+    assert "no certificate: models/init/init.json is not what dvc.lock says" in capsys.readouterr().out
+    (project / "reports/raw/latencies.parquet").write_bytes(b"PAR1")
+    build_lock(project)
+    leave_certificate(settings_of(project), project)
+    assert "no certificate: the raw results in" in capsys.readouterr().out
+
+
+def build_lock(project: Path) -> None:
+    """dvc.lock of a project in which pretrain-init made nothing."""
+    lock = yaml.safe_load((project / "dvc.lock").read_text("utf-8"))
+    lock["stages"]["pretrain-init"]["outs"] = []
+    (project / "dvc.lock").write_text(yaml.safe_dump(lock))
+
+
 def in_report(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     def apply(project: Path) -> None:
         path = project / "reports/benchmark.json"
