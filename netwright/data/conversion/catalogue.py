@@ -17,6 +17,7 @@ from netwright.types import SPLITS
 
 _PUT = f"INSERT OR REPLACE INTO picture VALUES ({','.join('?' * len(COLUMNS))})"  # noqa: S608 question marks
 _PICTURES = f"SELECT {WHOLE} FROM picture"  # noqa: S608 names of columns, our own
+_SHOWN = ("name", "source", "width", "height", "sha256", "phash", "labels", "boxes")
 _FORM = zlib.crc32(repr(COLUMNS).encode()) >> 1  # SQLite keeps 31 bits for us
 _BUSY = 30.0  # seconds that a reader waits for the writer to finish a commit
 
@@ -52,9 +53,12 @@ class Catalogue:
         self._base.commit()
 
     def kept(self, splits: Mapping[str, str], groups: Mapping[str, str]) -> Iterator[Examined]:
-        """Yield every picture that is kept, by name, with its split and group of ``splits`` and ``groups``."""
-        for name, source, _, _, *facts in self._base.execute(f"{_PICTURES} WHERE kept ORDER BY name"):
-            yield unpack((name, source, splits[name], groups[name], *facts))
+        """Yield every picture that is kept, by name, with its split and group of ``splits`` and ``groups``.
+
+        What was found in it and what the class mapping did is left out: most pictures need only these columns.
+        """
+        for name, source, *facts in self.rows(*_SHOWN):
+            yield unpack((name, source, splits[name], groups[name], *facts, "", True, ""))
 
     def rows(self, *columns: str, kept: bool = True) -> Iterator[tuple[Any, ...]]:
         """Yield ``columns`` of the pictures, by name; only of those that are kept, or of all."""

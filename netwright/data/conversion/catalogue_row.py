@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def pack(raw: RawPicture, state: bytes, examined: Examined, size: int) -> Row:
 def unpack(row: Row) -> Examined:
     """The picture of a row of the columns WHOLE."""
     name, source, split, group, width, height, sha256, phash, labels, boxes, offences, kept, counts = row
-    classes = tuple(json.loads(labels))
+    classes = _class_names(labels)
     count = len(classes)
     return Examined(
         name=name,
@@ -86,8 +87,13 @@ def unpack(row: Row) -> Examined:
         occluded=np.frombuffer(boxes, np.int8, count, 22 * count),
         offences=unpack_offences(offences),
         kept=bool(kept),
-        class_counts=tuple(tuple(count) for count in json.loads(counts)),
+        class_counts=tuple(tuple(count) for count in json.loads(counts)) if counts else (),
     )
+
+
+@lru_cache(maxsize=10_000)  # pictures of one kind have the same few boxes
+def _class_names(labels: str) -> tuple[str, ...]:
+    return tuple(json.loads(labels))
 
 
 def pack_offences(offences: tuple[Offence, ...]) -> str:

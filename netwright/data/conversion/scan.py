@@ -80,6 +80,7 @@ def _unknown(
     """Yield what has to be examined; take what was met out of ``known``."""
     recipe = hashlib.sha256(f"{code_digest(*CODE)}\0{_LIBRARIES}\0{policy!r}".encode()).digest()
     sources: dict[str, str] = {}
+    unchanged = 0
     for raw in pictures:
         found.seen += 1
         if raw.name in sources:
@@ -88,10 +89,13 @@ def _unknown(
             continue
         sources[raw.name] = raw.source
         state = _state(raw, recipe)
-        if known.pop(raw.name, None) == state:
-            advance(1)
-        else:
+        if known.pop(raw.name, None) != state:
             yield raw, state
+            continue
+        unchanged += 1
+        if unchanged % _PIECE == 0:
+            advance(_PIECE)
+    advance(unchanged % _PIECE)
 
 
 def _duplicate(raw: RawPicture, first: str, policy: ExaminePolicy) -> Offence:

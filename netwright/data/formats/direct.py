@@ -20,7 +20,7 @@ from netwright.data.conversion.raw import RawBox, RawDataset, RawPicture
 from netwright.data.feeding.worker_pool import map_in_workers
 from netwright.data.formats.labelled_files import LabelledFiles
 from netwright.data.formats.picture_files import PlacedRecord, extension_of, inside, make_folder
-from netwright.data.formats.picture_header import EITHER_WAY, upright_size
+from netwright.data.formats.picture_header import EITHER_WAY, header_size
 from netwright.errors import UserError
 
 _PIECE = 128  # pictures handed to a worker at a time
@@ -126,7 +126,7 @@ def _place(raw: RawPicture, place: Place, split: str, staged: str, made: set[str
     """
     try:
         content = raw.content if isinstance(raw.content, bytes) else _read(raw.content, _PLAIN if place.link else -1)
-        size = upright_size(content, raw.content if place.link else content, raw.source)
+        size = header_size(content, raw.content if place.link else content, raw.source)
         file_name = inside(raw.name + extension_of(content), "the dataset")
         target = f"{place.output}/{place.pictures_in(split)}/{file_name}"
         folder = target.rpartition("/")[0]

@@ -77,7 +77,7 @@ def load(folder: Path) -> RawDataset:
     return RawDataset(format="kitti", classes=(), pictures=pictures, count=len(rows), notes=tuple(notes))
 
 
-def read_labels(path: Path, shown: str) -> RawLabels:
+def read_labels(path: str | Path, shown: str) -> RawLabels:
     """Parse the label file ``path``, called ``shown`` in messages. Raises UserError naming the line."""
     return RawLabels(boxes=tuple(_box(line, f"{shown}, line {number}") for number, line in read_lines(path, shown)))
 
@@ -108,7 +108,7 @@ def check_classes(classes: Sequence[str]) -> None:
         )
 
 
-def _bind(label: Path, _picture: Path, shown: str) -> partial[RawLabels]:
+def _bind(label: str, _picture: Path, shown: str) -> partial[RawLabels]:
     return partial(read_labels, label, shown)
 
 

@@ -11,7 +11,7 @@ LARGEST = 1 << 23  # bytes; a line a box, so far above 50,000 boxes
 _LONGEST = 200  # characters of a class name
 
 
-def read_lines(path: Path, shown: str) -> Iterator[tuple[int, str]]:
+def read_lines(path: str | Path, shown: str) -> Iterator[tuple[int, str]]:
     """Yield (number from 1, text) of every line that is not blank, stripped.
 
     UTF-8 (a byte order mark is passed over) or UTF-16 with its mark, else Latin-1, in which every byte is a letter.
@@ -22,7 +22,7 @@ def read_lines(path: Path, shown: str) -> Iterator[tuple[int, str]]:
             yield number, stripped
 
 
-def read_text(path: Path, shown: str) -> str:
+def read_text(path: str | Path, shown: str) -> str:
     """The file's text with Unix line ends: see read_lines for encodings and errors."""
     text = _decode(_read(path, shown))
     if "\0" in text:
@@ -51,7 +51,7 @@ def quote(line: str) -> str:
     return repr(line if len(line) <= 60 else line[:57] + "...")
 
 
-def _read(path: Path, shown: str) -> bytes:
+def _read(path: str | Path, shown: str) -> bytes:
     try:
         with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 Path.open costs more than the reading
             size = os.fstat(stream.fileno()).st_size

@@ -14,7 +14,7 @@ LABEL = frozenset({".txt"})
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _SPLIT = re.compile(r"(?:obj_)?(train|val|valid|validation|test)(?:ing|_data|_?\d{4})?", re.IGNORECASE)
 
-Bind = Callable[[Path, Path, str], Callable[[], RawLabels]]
+Bind = Callable[[str, Path, str], Callable[[], RawLabels]]
 
 
 class Row(NamedTuple):
@@ -44,7 +44,7 @@ class LabelledFiles(Iterable[RawPicture]):
 
     def __iter__(self) -> Iterator[RawPicture]:
         for row in self.rows:
-            picture, label = self.folder / row.picture, self.folder / row.label
+            picture, label = Path(f"{self.folder}/{row.picture}"), f"{self.folder}/{row.label}"
             yield RawPicture(
                 name=row.name,
                 content=picture,

@@ -11,7 +11,7 @@ from netwright.errors import UserError
 EITHER_WAY = "convert checks and says what to do with it"
 
 
-def upright_size(head: bytes, whole: bytes | Path, source: str) -> tuple[int, int]:
+def header_size(head: bytes, whole: bytes | Path, source: str) -> tuple[int, int]:
     """Upright (width, height) of the picture of ``source``: by its first bytes, or else by ``whole``, it or its file.
 
     Raises UserError where the header cannot be read.

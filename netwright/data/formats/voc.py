@@ -93,8 +93,8 @@ def check_classes(classes: Sequence[str]) -> None:
     voc_xml.check_texts(classes, "the class name")
 
 
-def _bind(label: Path, _picture: Path, shown: str) -> partial[RawLabels]:
-    return partial(voc_xml.read, label, shown)
+def _bind(label: str, _picture: Path, shown: str) -> partial[RawLabels]:
+    return partial(voc_xml.read, Path(label), shown)
 
 
 def _place(folder: Path) -> _Place | None:

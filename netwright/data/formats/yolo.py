@@ -92,7 +92,7 @@ def _settings_reason(folder: Path) -> str:
         return ""
 
 
-def _bind(settings: Settings, label: Path, picture: Path, shown: str) -> partial[RawLabels]:
+def _bind(settings: Settings, label: str, picture: Path, shown: str) -> partial[RawLabels]:
     return partial(read_labels, label, picture, shown, names=settings.names, keypoints=settings.keypoints)
 
 

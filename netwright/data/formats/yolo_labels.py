@@ -13,7 +13,7 @@ _ORIENTATION = 0x0112  # EXIF; 5 to 8 lie on their side
 _BOX, _BOX_AND_SCORE, _TRIANGLE = 4, 5, 6
 
 
-def read_labels(path: Path, picture: Path, shown: str, *, names: tuple[str, ...], keypoints: int) -> RawLabels:
+def read_labels(path: str | Path, picture: Path, shown: str, *, names: tuple[str, ...], keypoints: int) -> RawLabels:
     """Parse the label file ``path``, called ``shown`` in messages, of the file ``picture``; corners in its pixels.
 
     ``names`` are the classes in order, () where numbers are their names; a number beyond them becomes "class 7", which

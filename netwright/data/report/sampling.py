@@ -3,11 +3,13 @@
 import hashlib
 import heapq
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 Thing = TypeVar("Thing")
 
 
+@lru_cache(maxsize=16)  # a picture is offered in several places, one after the other
 def place_of(name: str) -> int:
     """A 64-bit number for ``name``, as good as random."""
     return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8], "big")
@@ -22,11 +24,11 @@ class Lowest(Generic[Thing]):
 
     def offer(self, name: str, thing: Thing) -> None:
         """Take ``thing``, or leave it; no name may come twice."""
-        entry = (-place_of(name), name, thing)
+        rank = (-place_of(name), name)
         if len(self._heap) < self._count:
-            heapq.heappush(self._heap, entry)
-        elif self._count and entry[:2] > self._heap[0][:2]:
-            heapq.heapreplace(self._heap, entry)
+            heapq.heappush(self._heap, (*rank, thing))
+        elif self._count and rank > self._heap[0]:
+            heapq.heapreplace(self._heap, (*rank, thing))
 
     def __iter__(self) -> Iterator[Thing]:
         """The things, by name."""

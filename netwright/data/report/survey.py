@@ -38,10 +38,10 @@ def survey_pictures(pictures: Iterable[Examined], classes: Sequence[str]) -> Sur
     counts, shapes, sheet = _Counts(), Shapes(), _Sheet(classes)
     stream = iter(pictures)
     while piece := list(islice(stream, _PIECE)):
-        for picture in piece:
-            counts.add(picture)
-            sheet.offer(picture)
+        counts.add(piece)
         shapes.add(piece)
+        for picture in piece:
+            sheet.offer(picture)
     return Survey(facts=counts.facts(classes) | shapes.facts(), sample=sheet.chosen())
 
 
@@ -51,23 +51,25 @@ class _Counts:
     def __init__(self) -> None:
         self._images: Counter[str] = Counter()
         self._empty: Counter[str] = Counter()
-        self._boxes: Counter[tuple[str, str]] = Counter()
-        self._shown: Counter[tuple[str, str]] = Counter()
+        self._boxes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._shown: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._sizes: Counter[tuple[int, int]] = Counter()
         self._marked: Counter[str] = Counter()
         self._groups: defaultdict[str, set[str]] = defaultdict(set)
 
-    def add(self, picture: Examined) -> None:
-        split = picture.split
-        self._images[split] += 1
-        self._empty[split] += not picture.labels
-        self._boxes.update((split, label) for label in picture.labels)
-        self._shown.update((split, label) for label in set(picture.labels))
-        self._sizes[picture.width, picture.height] += 1
+    def add(self, pictures: Sequence[Examined]) -> None:
+        """Count ``pictures``, at least one."""
+        self._sizes.update((picture.width, picture.height) for picture in pictures)
         for mark in ("difficult", "crowd", "truncated", "occluded"):
-            self._marked[mark] += int(np.count_nonzero(getattr(picture, mark)))
-        if picture.group:
-            self._groups[picture.group].add(split)
+            self._marked[mark] += int(np.count_nonzero(np.concatenate([getattr(p, mark) for p in pictures])))
+        for picture in pictures:
+            split = picture.split
+            self._images[split] += 1
+            self._empty[split] += not picture.labels
+            self._boxes[split].update(picture.labels)
+            self._shown[split].update(set(picture.labels))
+            if picture.group:
+                self._groups[picture.group].add(split)
 
     def facts(self, classes: Sequence[str]) -> dict[str, Any]:
         cut = sorted(group for group, splits in self._groups.items() if len(splits) > 1)
@@ -83,14 +85,14 @@ class _Counts:
         }
 
     def _split(self, split: str, classes: Sequence[str]) -> dict[str, Any]:
-        boxes = {label: self._boxes[split, label] for label in classes}
+        boxes = {label: self._boxes[split][label] for label in classes}
         return {
             "images": self._images[split],
             "empty_images": self._empty[split],
             "groups": sum(split in splits for splits in self._groups.values()),
             "boxes": sum(boxes.values()),
             "boxes_per_class": boxes,
-            "images_per_class": {label: self._shown[split, label] for label in classes},
+            "images_per_class": {label: self._shown[split][label] for label in classes},
         }
 
 
