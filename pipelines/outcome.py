@@ -36,7 +36,7 @@ def _links(project: Path, sweep: str, dataset: str) -> None:
     uri = store_uri(project)
     with open_store(project) as client:
         selection = sweep_runs(client, uri, sweep, dataset)
-    found = surveyed(selection, weigh=False)
+    found = surveyed(selection)
     params = [factor.names[0] for factor in found.factors]
     with open_store(project) as client:
         view = sweep_link(client, uri, found.trials[0].experiment, sweep, params)

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from netwright.errors import UserError
 from pipelines.compare.classes import Draws
-from pipelines.compare.comparison import Comparison, interesting_pair, paired, surveyed
+from pipelines.compare.comparison import Comparison, interesting_pair, paired, surveyed, weighed, weighing_tasks
 from pipelines.compare.files import fetch_files
 from pipelines.compare.page import write_comparison_page
 from pipelines.compare.selection import Selection, check_store, dataset_runs, named_runs, project_dataset, sweep_runs
 from pipelines.compare.terminal import console_for_reading, print_comparison
+from pipelines.compare.weighing import Weighing
 from pipelines.mlflow_view import compare_link, serving_note, sweep_link
 from pipelines.store import open_store, store_uri
 from stages import paths
@@ -49,17 +50,18 @@ def compare(project: Path, request: Request) -> tuple[Comparison, dict[str, str]
     """
     uri = store_uri(project)
     check_store(uri)
-    with open_store(project) as client:
-        selection = _selected(client, uri, project, request)
-    found = surveyed(selection)
-    pair = interesting_pair(found)
-    with tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
+    with Weighing(uri) as weighing, tempfile.TemporaryDirectory(prefix="netwright-") as scratch:
+        with open_store(project) as client:
+            selection = _selected(client, uri, project, request)
+        found = surveyed(selection)
+        weighing.begin(weighing_tasks(found))
+        pair = interesting_pair(found)
         with open_store(project) as client:
             links = _links(client, uri, found, request.sweep)
             files = [fetch_files(client, trial, Path(scratch)) for trial in pair or ()]
         if pair:
             found = paired(found, pair, (files[0], files[1]), request.draws, project / paths.CONVERTED)
-    return found, links
+        return weighed(found, weighing.found()), links
 
 
 def _selected(client: "MlflowClient", uri: str, project: Path, request: Request) -> Selection:

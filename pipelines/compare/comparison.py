@@ -10,8 +10,9 @@ from pipelines.compare.classes import ClassTable, Draws, compare_classes
 from pipelines.compare.factors import Factor, labels, varied
 from pipelines.compare.files import RunFiles, read_lock
 from pipelines.compare.front import Front, pareto_front
-from pipelines.compare.importance import Importance, importance
+from pipelines.compare.importance import Importance
 from pipelines.compare.selection import Selection
+from pipelines.compare.weighing import Task
 from pipelines.trials import ACCURACY, LATENCY, SIZE, Trial
 
 OBJECTIVES = {"mAP50-95 on val": ACCURACY, "latency (p50)": LATENCY, "size": SIZE}
@@ -59,11 +60,8 @@ def same_data(trials: tuple[Trial, ...]) -> bool:
     return len({tuple(trial.tags.get(tag, "") for tag in tags) for trial in trials}) < 2
 
 
-def surveyed(selection: Selection, *, weigh: bool = True) -> Comparison:
-    """All that follows from the runs' parameters, metrics and tags; ``pair`` is None yet.
-
-    Weighing the parameters takes a second or two, and without ``weigh`` is left out.
-    """
+def surveyed(selection: Selection) -> Comparison:
+    """All that follows at once from the runs' parameters, metrics and tags: no importances yet, and no pair."""
     trials = tuple(sorted(selection.finished, key=lambda trial: -trial.metrics.get(ACCURACY, -1.0)))
     factors = tuple(varied(trials))
     comparable = same_data(trials)
@@ -73,7 +71,7 @@ def surveyed(selection: Selection, *, weigh: bool = True) -> Comparison:
         labels=labels(trials, factors),
         factors=factors,
         front=pareto_front(trials) if comparable else Front(members=(), knee=None),
-        importances=_importances(trials) if weigh and comparable and len(trials) > 2 else {},
+        importances={},
         pair=None,
         notes=(*selection.notes, *_notes(trials, comparable)),
     )
@@ -114,15 +112,22 @@ def _labels_here(data: Path, trial: Trial) -> Path | None:
     return data if read_manifest(data).fingerprint == trial.tags.get("dataset.fingerprint") else None
 
 
-def _importances(trials: tuple[Trial, ...]) -> dict[str, Importance]:
-    """Latency counts only where nothing disturbed its timing."""
-    found = {}
+def weighing_tasks(comparison: Comparison) -> dict[str, Task]:
+    """What is to be weighed, by name of the objective. Latency counts only where nothing disturbed its timing."""
+    if not comparison.comparable or len(comparison.trials) < 3:
+        return {}
+    tasks: dict[str, Task] = {}
     for name, metric in OBJECTIVES.items():
-        fair = [trial for trial in trials if trial.measured and not (metric == LATENCY and trial.disturbed)]
-        found[name] = importance(varied(fair), [trial.metrics[metric] for trial in fair])
-    verdicts = {one.verdict for one in found.values() if one.method == "none"}
-    alike = len(verdicts) == 1 and all(one.method == "none" for one in found.values())
-    return {"any of the three": found[next(iter(found))]} if alike else found
+        fair = [trial for trial in comparison.trials if trial.measured and not (metric == LATENCY and trial.disturbed)]
+        tasks[name] = varied(fair), [trial.metrics[metric] for trial in fair]
+    return tasks
+
+
+def weighed(comparison: Comparison, found: Mapping[str, Importance]) -> Comparison:
+    """``comparison`` with its importances; three times the same "cannot be told" is told once."""
+    verdicts = {one.verdict if one.method == "none" else "" for one in found.values()}
+    alike = len(verdicts) == 1 and verdicts != {""}
+    return replace(comparison, importances={"any of the three": next(iter(found.values()))} if alike else found)
 
 
 def _notes(trials: tuple[Trial, ...], comparable: bool) -> list[str]:

@@ -19,8 +19,8 @@ from pipelines.compare.factors import Factor
 
 FEWEST, ENOUGH = 10, 30  # trials: for ranks, for the forest
 LEAST_R2 = 0.1  # of the forest on trials that it has not seen; below, it has learnt nothing
-_TREES, _SHUFFLES, _PERMUTATIONS = 50, 3, 2000
-_ROUNDS, _FEWER_ROUNDS, _MANY = 5, 2, 200  # with many trials a half is large, and fewer rounds do
+_SHUFFLES, _PERMUTATIONS = 3, 2000
+_MANY = 200  # trials from which on fewer rounds, trees and leaves do: a half is large then
 _LEVEL = 0.05
 
 Numbers = NDArray[np.float64]
@@ -124,10 +124,12 @@ def _by_forest(factors: Sequence[Factor], y: Numbers, random: np.random.Generato
     columns = [factor.numbers if factor.numbers is not None else _codes(factor.values) for factor in factors]
     x = np.column_stack([*columns, random.permutation(len(y))]).astype(np.float64)
     scores, losses = [], []
-    for _ in range(_ROUNDS if len(y) < _MANY else _FEWER_ROUNDS):
+    rounds, trees = (5, 50) if len(y) < _MANY else (2, 30)
+    leaf = max(2, len(y) // 150)
+    for _ in range(rounds):
         halves = np.array_split(random.permutation(len(y)), 2)
         for learn, look in (halves, halves[::-1]):
-            forest = RandomForestRegressor(_TREES, min_samples_leaf=2, random_state=int(random.integers(2**31)))
+            forest = RandomForestRegressor(trees, min_samples_leaf=leaf, random_state=int(random.integers(2**31)))
             forest.fit(x[learn], y[learn])
             score, loss = _held_out(forest, x[look], y[look], random)
             scores.append(score)

@@ -10,6 +10,7 @@ from pipelines.compare.factors import Factor
 from pipelines.trials import ACCURACY, LATENCY, SIZE, Trial
 
 _MANY = 60  # points above which those off the front are drawn small
+_CROWD = 200  # points above which those off the front are one path
 _WIDEST = 12  # letters of a category below an axis
 
 
@@ -39,6 +40,7 @@ class Plot:
     dots: list[Dot]
     line: str = ""
     small: bool = False
+    crowd: str = ""  # path of the dots that are too many to be drawn and pointed at one by one
 
 
 def front_plot(trials: Sequence[Trial], kinds: Mapping[str, str], labels: Mapping[str, str], width: int) -> Plot | None:
@@ -64,6 +66,7 @@ def front_plot(trials: Sequence[Trial], kinds: Mapping[str, str], labels: Mappin
         )
         for trial in trials
     ]
+    dots, crowd = _apart(dots)
     y_ticks = linear_ticks(*accuracies, 5)
     return Plot(
         width=width,
@@ -74,6 +77,7 @@ def front_plot(trials: Sequence[Trial], kinds: Mapping[str, str], labels: Mappin
         x_name="← faster, ms (p50)",
         y_name="↑ mAP50-95 on val",
         dots=sorted(dots, key=lambda dot: (dot.kind in ("front", "knee"), -dot.radius)),
+        crowd=crowd,
         line=_step_line([dot for dot in dots if dot.kind in ("front", "knee")]),
     )
 
@@ -113,6 +117,13 @@ def factor_plot(factor: Factor, values: Sequence[float | None], name: str, runs:
     low, high = padded(known, 0.1) if known else (0.0, 1.0)
     y = Scale(low=low, high=high, start=frame[3], end=frame[1])
     place, x_ticks = _across(factor, frame)
+    dots, crowd = _apart(
+        [
+            Dot(run=run, x=place(index), y=y(value), radius=4.5, kind=kind)
+            for index, (value, (run, kind)) in enumerate(zip(values, runs, strict=True))
+            if value is not None
+        ]
+    )
     y_ticks = linear_ticks(low, high, 4)
     return Plot(
         width=width,
@@ -122,13 +133,19 @@ def factor_plot(factor: Factor, values: Sequence[float | None], name: str, runs:
         y_ticks=[(y(tick), text) for tick, text in zip(y_ticks, tick_texts(y_ticks, 0), strict=True)],
         x_name=factor.name,
         y_name=name,
-        dots=[
-            Dot(run=run, x=place(index), y=y(value), radius=4.5, kind=kind)
-            for index, (value, (run, kind)) in enumerate(zip(values, runs, strict=True))
-            if value is not None
-        ],
+        dots=dots,
+        crowd=crowd,
         small=True,
     )
+
+
+def _apart(dots: list[Dot]) -> tuple[list[Dot], str]:
+    """Those to be drawn one by one, and the others as one path of circles; none are others where all are few."""
+    if len(dots) <= _CROWD:
+        return dots, ""
+    others = [dot for dot in dots if dot.kind not in ("front", "knee")]
+    path = "".join(f"M{dot.x - 2.5} {dot.y}a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0" for dot in others)
+    return [dot for dot in dots if dot.kind in ("front", "knee")], path
 
 
 def _across(

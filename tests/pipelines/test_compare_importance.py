@@ -1,11 +1,14 @@
 """What matters is found where it can be, and where it cannot be told, that is said."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from pipelines.compare.factors import Factor, varied
 from pipelines.compare.importance import direction, importance
+from pipelines.compare.weighing import Weighing
 from pipelines.record_sweep import TRIAL
 from pipelines.trials import Trial
 
@@ -114,3 +117,11 @@ def test_parameters_that_move_together_are_one_factor() -> None:
     assert [one.name for one in found] == ["prune.threshold", "model.backbone (+1)"]
     assert found[1].values == ("small", "large", "small")
     assert found[1].numbers is None
+
+
+def test_a_process_of_its_own_weighs_as_this_one_does(tmp_path: Path) -> None:
+    factors, y = sample(40)
+    with Weighing(f"sqlite:///{tmp_path}/none.db") as weighing:
+        weighing.begin({"many": (factors, y.tolist()), "few": (factors[:1], y[:5].tolist())})
+        found = weighing.found()
+    assert found == {"many": importance(factors, y.tolist()), "few": importance(factors[:1], y[:5].tolist())}
