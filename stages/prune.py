@@ -48,8 +48,7 @@ def run(prune: Prune, train: Train, nms: NmsPolicy, *, ground: Ground, target: P
         write_history(target / "history.csv", result.history)
         write_metrics(
             target / "metrics.json",
-            epochs=len(result.history),
-            best_epoch=result.best_epoch,
+            result,
             parameters=report.after.parameters,
             macs=report.after.macs,
             val=after,
@@ -67,6 +66,7 @@ def main(settings: Settings, host: Host) -> None:
         device=host.device,
         scratch=host.scratch,
         workers=host.workers,
+        processes=host.processes,
     )
     run(settings.prune, settings.train, settings.nms, ground=ground, target=paths.PRUNED)
 

@@ -51,8 +51,7 @@ def run(qat: Qat, train: Train, nms: NmsPolicy, *, ground: Ground, target: Path)
         write_history(target / "history.csv", result.history)
         write_metrics(
             target / "metrics.json",
-            epochs=len(result.history),
-            best_epoch=result.best_epoch,
+            result,
             parameters=parameters_of(network),
             macs=macs_of(network),
             val=after,
@@ -70,6 +69,7 @@ def main(settings: Settings, host: Host) -> None:
         device=host.device,
         scratch=host.scratch,
         workers=host.workers,
+        processes=host.processes,
     )
     run(settings.qat, settings.train, settings.nms, ground=ground, target=paths.QUANTIZED)
 

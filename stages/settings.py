@@ -112,7 +112,7 @@ class Train:
     warmup_epochs: Amount
     ema_decay: Share  # 0 switches the moving average off
     clip_norm: Amount  # largest norm of the gradients; 0: whatever it is
-    precision: Literal["fp32", "bf16", "fp16"]
+    precision: Literal["auto", "fp32", "bf16", "fp16"]  # auto: bf16 where the hardware computes it, else fp32
     threads: Positive
     seed: Count
     patience: Count  # epochs without a better val mAP50-95 before stopping; 0: never
@@ -121,6 +121,9 @@ class Train:
     plain_epochs: Count  # the last ones, without mosaic
     freeze: list[str]  # glob patterns over names of parameters that do not learn
     freeze_norms: bool  # every batch norm keeps its statistics
+    class_weights: dict[str, float]  # what a class's objects count in the loss; 1 where it is not named
+    auto_batch: bool  # halve the batch where memory does not suffice
+    compiled: bool  # by torch.compile: minutes at first, faster steps afterwards
     augment: AugmentPolicy
 
 

@@ -1,6 +1,7 @@
 """The training loss of the detector: cross-entropy on objectness and class, complete IoU on boxes."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -26,23 +27,34 @@ class DetectionLoss:
     boxes: Tensor
 
 
-def detection_loss(network: Detector, raw: RawPredictions, truth: Truth) -> DetectionLoss:
+def detection_loss(
+    network: Detector,
+    raw: RawPredictions,
+    truth: Truth,
+    class_weights: Tensor | None = None,
+    total_of: Callable[[Tensor], Tensor] = lambda own: own,
+) -> DetectionLoss:
     """Loss of raw predictions against ``truth``, normalised by the sum of target strengths (at least 1).
+
+    ``class_weights`` (C,) multiply what the objects of each class count. ``total_of`` gives the sum over the whole
+    batch where these pictures are a part of it: the parts' losses then sum to the batch's.
 
     Every cell is computed and those without an object count nothing: shapes then do not depend on the values, and the
     device is never waited for.
     """
     boxes, scores = network.decode(raw)
     target = assign(scores.detach(), boxes.detach(), network.points, truth)
-    normaliser = target.strength.sum().clamp(min=1.0)
+    normaliser = total_of(target.strength.sum()).clamp(min=1.0)
+    count = target.strength if class_weights is None else target.strength * class_weights[target.labels]
+    weight = None if class_weights is None else torch.where(target.positive, class_weights[target.labels], 1.0)
     everywhere = functional.binary_cross_entropy_with_logits(
-        raw.objectness.squeeze(-1), target.strength, reduction="sum"
+        raw.objectness.squeeze(-1), target.strength, weight, reduction="sum"
     )
     wrong = functional.cross_entropy(raw.logits.transpose(1, 2), target.labels, reduction="none")
     misfit = _misfit(boxes, target, network.points)
     objects = everywhere / normaliser
-    classes = torch.sum(wrong * target.strength) / normaliser
-    fit = torch.sum(misfit * target.strength) / normaliser
+    classes = torch.sum(wrong * count) / normaliser
+    fit = torch.sum(misfit * count) / normaliser
     total = OBJECT_WEIGHT * objects + CLASS_WEIGHT * classes + BOX_WEIGHT * fit
     return DetectionLoss(total, objects.detach(), classes.detach(), fit.detach())
 

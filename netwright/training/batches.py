@@ -13,6 +13,7 @@ from torch import Tensor
 from netwright.data.feeding.augment import Labelled
 from netwright.data.feeding.chances import Chances, draw_chances
 from netwright.data.feeding.pictures import PictureSet
+from netwright.training.team import Team
 from netwright.types import AugmentPolicy
 
 RESIDENT_SHARE = 0.25  # of the GPU's free memory: the network, its gradients and its activations need the rest
@@ -45,10 +46,13 @@ def fits_on_device(pictures: PictureSet, device: str) -> bool:
 
 
 class Feed:
-    """The batches of any number of epochs of ``pictures`` on ``device``; ``resident`` pixels live there whole."""
+    """The batches of any number of epochs of ``pictures`` on ``device``; ``resident`` pixels live there whole.
 
-    def __init__(self, pictures: PictureSet, device: str, *, resident: bool) -> None:
-        self._pictures, self._device = pictures, torch.device(device)
+    Of each batch this process gets its ``team``'s share.
+    """
+
+    def __init__(self, pictures: PictureSet, device: str, *, resident: bool, team: Team = Team()) -> None:  # noqa: B008 frozen
+        self._pictures, self._device, self._team = pictures, torch.device(device), team
         on_gpu = self._device.type == "cuda"  # there equal shapes pay, on a CPU little padding
         self._room = max([len(labels) for labels in pictures.labels] + [1]) if on_gpu else 1
         self._pixels = self._sent() if resident else None
@@ -58,13 +62,17 @@ class Feed:
     ) -> Iterator[tuple[Labelled, Chances]]:
         """One epoch of batches, pixels uint8 (B, 3, H, W), and how to augment them, on the device.
 
-        Every picture comes once; the last batch may be smaller. ``generator`` lives on the CPU: the same seed gives
-        the same batches wherever the pixels live.
+        Every picture comes once; the last batch may be smaller, and is left out where it holds fewer pictures than the
+        team processes. ``generator`` lives on the CPU: the same seed gives the same batches wherever the pixels live,
+        and, but for mosaics, whatever the team.
         """
         order = torch.randperm(len(self._pictures), generator=generator).tolist()
-        starts = range(0, len(order), batch_size)
-        for batch in self._prepared([order[start : start + batch_size] for start in starts]):
-            chances = draw_chances(len(batch.pixels), policy, generator)
+        wholes = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        wholes = [whole for whole in wholes if len(whole) >= self._team.size]
+        shares = self._prepared([self._team.share(whole) for whole in wholes])
+        for whole, batch in zip(wholes, shares, strict=True):
+            drawn = draw_chances(len(whole), policy, generator)
+            chances = drawn.share(self._team.rank, self._team.size)
             parts = (batch.pixels, batch.boxes, batch.labels, batch.valid)
             yield Labelled(*(part.to(self._device, non_blocking=True) for part in parts)), chances.to(self._device)
 

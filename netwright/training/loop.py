@@ -1,7 +1,6 @@
 """The training loop: every stage that trains calls ``fit``."""
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,11 +13,12 @@ from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy
 from netwright.models.detector import Detector
 from netwright.training.batches import Feed, fits_on_device
-from netwright.training.checkpoints import Checkpoints
+from netwright.training.checkpoints import Checkpoints, Snapshot
 from netwright.training.freezing import freeze, hold_norms
 from netwright.training.recipe import EpochMetrics, FitResult, Recipe
 from netwright.training.state import TrainingState
 from netwright.training.step import Step
+from netwright.training.team import Team
 
 Score = Callable[[nn.Module], Accuracy]
 OnEpoch = Callable[[EpochMetrics], None]
@@ -36,37 +36,69 @@ def fit(
     start: Accuracy | None = None,
     checkpoints: Checkpoints | None = None,
     on_resume: OnResume | None = None,
+    team: Team = Team(),  # noqa: B008 frozen
 ) -> FitResult:
     """Train ``network`` in place; it ends holding the averaged weights of the epoch with the best val mAP50-95.
 
     ``start`` is the accuracy that the network comes with: its weights are kept unless an epoch beats it.
     With ``checkpoints``, each epoch's state is saved there, and a training that was cut off goes on after its last
     one with the very weights of an unbroken run; ``on_resume`` is told the epochs that need no repeating. The caller
-    clears them once the result is safe.
-    Raises UserError when the loss is no longer finite, naming the step, or when the GPU's memory does not suffice.
+    clears them once the result is safe. Every process of ``team`` makes the same call and ends with the same weights,
+    but for the statistics of batch norms that are not frozen; its leader alone scores, saves and is told of epochs.
+    Raises UserError when the loss is no longer finite, naming the step, and TooLittleMemoryError.
     """
+    _check_team(pictures, recipe, team)
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     network.to(torch.device(device)).to(memory_format=torch.channels_last)
     freeze(network, recipe.freeze)
-    steps = math.ceil(len(pictures) / recipe.batch_size)
+    found = team.told(checkpoints.newest() if checkpoints else None)
+    recipe = _as_begun(recipe, found)
+    steps = _steps_of_an_epoch(len(pictures), recipe.batch_size, team)
     state = TrainingState(network, recipe, steps=steps, best=start.map50_95 if start else -1.0)
-    if checkpoints and (found := checkpoints.newest()):
+    if found:
         state.restore(found)
         if on_resume:
             on_resume(tuple(state.history))
-    feed, step = Feed(pictures, device, resident=fits_on_device(pictures, device)), Step(network, state, recipe)
+    feed = Feed(pictures, device, resident=fits_on_device(pictures, device), team=team)
+    step = Step(network, state, recipe, team)
     with _own_stream(device):
         while len(state.history) < recipe.epochs and not _out_of_patience(state, recipe):
             with _enough_memory(recipe):
-                line = _score_epoch(state, _train_epoch(state, network, feed, step, recipe), recipe, score)
+                line = _score_epoch(state, _train_epoch(state, network, feed, step, recipe), recipe, score, team)
             state.history.append(line)
-            if checkpoints:
+            if checkpoints and team.leads:
                 checkpoints.save(line.epoch, state.snapshot())
             on_epoch(line)
     network.load_state_dict(state.best_tensors)
     network.eval().requires_grad_(True)
-    return FitResult(history=tuple(state.history), best_epoch=state.best_epoch)
+    return FitResult(
+        history=tuple(state.history),
+        best_epoch=state.best_epoch,
+        precision=step.precision,
+        batch_size=recipe.batch_size,
+    )
+
+
+def _check_team(pictures: PictureSet, recipe: Recipe, team: Team) -> None:
+    if (most := min(len(pictures), recipe.batch_size)) < team.size:
+        raise UserError(
+            f"{team.size} processes share batches of {recipe.batch_size} from {len(pictures)} pictures, and each needs "
+            f"one: set NETWRIGHT_PROCESSES to {most} at most"
+        )
+
+
+def _as_begun(recipe: Recipe, found: Snapshot | None) -> Recipe:
+    """The batch that an interrupted training had come to (see auto_batch)."""
+    if found is None:
+        return recipe
+    begun = {name: found.facts[name] for name in ("batch_size", "learning_rate") if name in found.facts}
+    return replace(recipe, **begun)
+
+
+def _steps_of_an_epoch(pictures: int, batch_size: int, team: Team) -> int:
+    whole, rest = divmod(pictures, batch_size)
+    return whole + (1 if rest and rest >= team.size else 0)
 
 
 @contextlib.contextmanager
@@ -80,14 +112,19 @@ def _own_stream(device: str) -> Iterator[None]:
     torch.cuda.synchronize()
 
 
+class TooLittleMemoryError(UserError):
+    """The device's memory does not hold a step."""
+
+
 @contextlib.contextmanager
 def _enough_memory(recipe: Recipe) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError:
-        raise UserError(
+        raise TooLittleMemoryError(
             f"the GPU's memory does not hold a step with batches of {recipe.batch_size}: "
-            f"set train.batch_size to {max(recipe.batch_size // 2, 1)}, train.precision to bf16, or shrink the input"
+            f"set train.batch_size to {max(recipe.batch_size // 2, 1)}, train.precision to bf16, train.auto_batch to "
+            "true, or shrink the input"
         ) from None
 
 
@@ -98,15 +135,16 @@ def _out_of_patience(state: TrainingState, recipe: Recipe) -> bool:
     return state.history[-1].epoch - state.best_epoch >= recipe.patience
 
 
-def _score_epoch(state: TrainingState, line: EpochMetrics, recipe: Recipe, score: Score) -> EpochMetrics:
+def _score_epoch(state: TrainingState, line: EpochMetrics, recipe: Recipe, score: Score, team: Team) -> EpochMetrics:
     """Score the averaged weights where it is the epoch's turn, and keep them where they are the best."""
     if line.epoch % recipe.validate_every and line.epoch != recipe.epochs:
         return line
     trained = {name: tensor.clone() for name, tensor in state.network.state_dict().items()}
     tensors = state.average.copy()
     state.network.load_state_dict(tensors)
-    accuracy = score(state.network)
+    accuracy = team.told(score(state.network) if team.leads else None)
     state.network.load_state_dict(trained)
+    assert accuracy is not None
     if accuracy.map50_95 > state.best:
         state.best, state.best_epoch, state.best_tensors = accuracy.map50_95, line.epoch, tensors
     return replace(line, map50_95=accuracy.map50_95, map50=accuracy.map50)

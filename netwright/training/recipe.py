@@ -1,11 +1,9 @@
 """How to train, as one frozen value; and what an epoch came to."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from netwright.training.precision import Arithmetic, Precision
 from netwright.types import AugmentPolicy
-
-Precision = Literal["fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +15,9 @@ class Recipe:
     to a norm of ``clip_norm``, 0 leaves them; ``patience`` epochs without a better val mAP50-95 end the run when val
     is next scored, 0 never does; val is scored every ``validate_every`` epochs and at the last one. ``freeze`` are
     glob patterns over parameter names, ``freeze_norms`` holds the statistics of every batch norm. The last
-    ``plain_epochs`` see no mosaic.
+    ``plain_epochs`` see no mosaic. ``class_weights`` multiply what a class's objects count in the loss (1 where a class
+    is not named). ``auto_batch`` halves the batch where memory does not suffice, and the learning rate with its square
+    root. ``compiled`` hands the network to torch.compile.
     """
 
     epochs: int
@@ -36,6 +36,9 @@ class Recipe:
     plain_epochs: int
     freeze: tuple[str, ...]
     freeze_norms: bool
+    class_weights: dict[str, float]
+    auto_batch: bool
+    compiled: bool
     augment: AugmentPolicy
 
 
@@ -56,7 +59,12 @@ class EpochMetrics:
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """The curves, and the epoch whose weights the network now holds (0: the weights that it started with)."""
+    """The curves, and the epoch whose weights the network now holds (0: the weights that it started with).
+
+    ``precision`` and ``batch_size`` are what was really used.
+    """
 
     history: tuple[EpochMetrics, ...]
     best_epoch: int
+    precision: Arithmetic
+    batch_size: int

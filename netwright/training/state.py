@@ -20,11 +20,11 @@ class TrainingState:
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, *, steps: int, best: float) -> None:
-        self.network, self.best, self.best_epoch = network, best, 0
+        self.network, self.recipe, self.best, self.best_epoch = network, recipe, best, 0
         self.average = MovingAverage(network, recipe.ema_decay)
         self.best_tensors = self.average.copy()
         self.optimizer = build_optimizer(network, learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay)
-        self.scaler = torch.amp.GradScaler(enabled=recipe.precision == "fp16")
+        self.scaler = torch.amp.GradScaler(next(network.parameters()).device.type, enabled=recipe.precision == "fp16")
         self.schedule = Schedule(
             peak=recipe.learning_rate,
             steps=steps * recipe.epochs,
@@ -56,6 +56,8 @@ class TrainingState:
             "best_epoch": self.best_epoch,
             "average_steps": self.average.steps,
             "steps": self.steps,
+            "batch_size": self.recipe.batch_size,
+            "learning_rate": self.recipe.learning_rate,
             "scaler": self.scaler.state_dict(),
         }
         return Snapshot(tensors, facts)

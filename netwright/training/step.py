@@ -12,28 +12,35 @@ from torch import Tensor, nn
 
 from netwright.data.feeding.augment import Labelled, augment
 from netwright.data.feeding.chances import Chances
+from netwright.errors import UserError
 from netwright.models.assign import Truth
 from netwright.models.detector import Detector
 from netwright.models.losses import DetectionLoss, detection_loss
 from netwright.training.optim import set_rate
+from netwright.training.precision import arithmetic_for
 from netwright.training.recipe import Recipe
 from netwright.training.state import TrainingState
+from netwright.training.team import Team
 from netwright.types import AugmentPolicy
 
 WARM = 3  # steps of a shape that run as they are before it is captured: they choose kernels and allocate
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Step:
-    """Steps of ``state`` under ``recipe``; after an epoch ``losses`` and ``first_bad`` say how it went.
+    """Steps of ``state`` under ``recipe`` on this process's part of each batch; ``losses`` says how an epoch went.
 
     ``policy`` is the augmentation, which may change between epochs.
     """
 
-    def __init__(self, network: Detector, state: TrainingState, recipe: Recipe) -> None:
-        self._network, self._state, self._recipe = network, state, recipe
+    def __init__(self, network: Detector, state: TrainingState, recipe: Recipe, team: Team) -> None:
+        self._network, self._state, self._recipe, self._team = network, state, recipe, team
+        self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._device = network.points.device
-        self._captures = self._device.type == "cuda" and recipe.precision != "fp16"
+        self.precision = arithmetic_for(recipe.precision, self._device)
+        self._captures = self._device.type == "cuda" and self.precision != "fp16"  # its scaler decides on the host
+        self._predict = torch.compile(network.predict_raw) if recipe.compiled else network.predict_raw
+        self._class_weights = _class_weights(recipe, network)
         self._graphs: dict[tuple[object, ...], _Captured] = {}
         self._seen: dict[tuple[object, ...], int] = {}
         self._pool = (
@@ -49,8 +56,8 @@ class Step:
 
     def losses(self) -> tuple[list[float], int | None]:
         """Mean losses of the epoch (total, objects, classes, boxes), and the first step (1..) without a finite one."""
-        *sums, count = self._sums.tolist()
-        bad = int(self._bad.item())
+        *sums, count = self._team.sum(self._sums).tolist()
+        bad, count = int(self._bad.item()), count / self._team.size
         return [value / max(count, 1) for value in sums], None if bad < 0 else bad
 
     def __call__(self, batch: Labelled, chances: Chances, policy: AugmentPolicy) -> None:
@@ -83,16 +90,17 @@ class Step:
         self._state.average.update(self._network)
 
     def _loss(self, shown: Labelled) -> DetectionLoss:
-        mixed = self._recipe.precision != "fp32"
-        dtype = DTYPES[self._recipe.precision] if mixed else torch.bfloat16
-        with torch.autocast(self._device.type, dtype, enabled=mixed, cache_enabled=not self._captures):
-            raw = self._network.predict_raw(shown.pixels.contiguous(memory_format=torch.channels_last))
-        return detection_loss(self._network, raw, Truth(shown.boxes, shown.labels, shown.valid))
+        dtype = MIXED.get(self.precision)
+        with torch.autocast(self._device.type, dtype, enabled=dtype is not None, cache_enabled=not self._captures):
+            raw = self._predict(shown.pixels.contiguous(memory_format=torch.channels_last))
+        truth = Truth(shown.boxes, shown.labels, shown.valid)
+        return detection_loss(self._network, raw, truth, self._class_weights, self._team.sum)
 
     def _update(self, total: Tensor) -> None:
         optimizer, scaler = self._state.optimizer, self._state.scaler
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(total).backward()
+        self._team.sum_gradients(self._trained)
         if self._recipe.clip_norm:
             scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip_norm)
@@ -103,8 +111,17 @@ class Step:
     def _note(self, loss: DetectionLoss) -> None:
         parts = torch.stack((loss.total, loss.objects, loss.classes, loss.boxes))
         self._sums += torch.cat((parts, parts.new_ones(1)))
-        is_first = ~torch.isfinite(loss.total) & (self._bad < 0)
+        is_first = ~torch.isfinite(self._team.sum(loss.total)) & (self._bad < 0)
         self._bad.copy_(torch.where(is_first, self._sums[4], self._bad))
+
+
+def _class_weights(recipe: Recipe, network: Detector) -> Tensor | None:
+    classes = network.architecture.classes
+    if unknown := sorted(set(recipe.class_weights) - set(classes)):
+        raise UserError(f"train.class_weights names {', '.join(unknown)}: the classes are {', '.join(classes)}")
+    if not recipe.class_weights:
+        return None
+    return torch.tensor([recipe.class_weights.get(name, 1.0) for name in classes], device=network.points.device)
 
 
 class _Captured:

@@ -29,12 +29,13 @@ _CONF = Path(__file__).resolve().parents[2] / "conf"
 class Host:
     """Facts of this machine (``runtime`` in conf/entry.yaml): they are recorded, not tracked.
 
-    ``requested_device`` is auto, cpu or cuda; ``workers`` loader processes; ``tracking_uri`` empty for the project's
-    own store; ``scratch`` an absolute folder for what may be lost.
+    ``requested_device`` is auto, cpu or cuda; ``workers`` loader processes; ``processes`` that train together;
+    ``tracking_uri`` empty for the project's own store; ``scratch`` an absolute folder for what may be lost.
     """
 
     requested_device: str
     workers: int
+    processes: int
     tracking_uri: str
     scratch: Path
 
@@ -166,6 +167,10 @@ def _run_body(name: str, body: Body, config: "DictConfig", project: Path, sectio
     if Path.cwd() != project:
         _link_inputs(name, project, Path.cwd(), settings)
     check_outputs(_dvc_stages(project)[name], Path.cwd())
+    if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) > 0:  # one of several that train together
+        with contextlib.redirect_stdout(io.StringIO()):
+            body(declared_only(settings, sections), host)
+        return
     _note_start(name, host)
     print(f"{name}: started", flush=True)
     begun = time.monotonic()
@@ -174,13 +179,19 @@ def _run_body(name: str, body: Body, config: "DictConfig", project: Path, sectio
 
 
 def _host(runtime: Mapping[str, Any], project: Path) -> Host:
-    device, workers, scratch = runtime["device"], runtime["workers"], project / str(runtime["scratch"])
+    device, workers, processes = runtime["device"], runtime["workers"], runtime["processes"]
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"runtime.device (NETWRIGHT_DEVICE) must be auto, cpu or cuda, found {device!r}")
     if type(workers) is not int or workers < 0:
         raise UserError(f"runtime.workers (NETWRIGHT_WORKERS) must be a whole number, found {workers!r}")
+    if type(processes) is not int or processes < 1:
+        raise UserError(f"runtime.processes (NETWRIGHT_PROCESSES) must be a whole number from 1, found {processes!r}")
     return Host(
-        requested_device=device, workers=workers, tracking_uri=str(runtime["tracking_uri"] or ""), scratch=scratch
+        requested_device=device,
+        workers=workers,
+        processes=processes,
+        tracking_uri=str(runtime["tracking_uri"] or ""),
+        scratch=project / str(runtime["scratch"]),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netwright.artifacts.whole_file import write_json, write_text
 from netwright.evaluation.coco import Accuracy
-from netwright.training.recipe import EpochMetrics, Recipe
+from netwright.training.recipe import EpochMetrics, FitResult, Recipe
 from stages.settings import Recovery, Train
 
 JOURNALS = "journal"
@@ -71,6 +71,9 @@ def recipe_of(train: Train, recovery: Recovery | None = None) -> Recipe:
         plain_epochs=train.plain_epochs,
         freeze=tuple(train.freeze),
         freeze_norms=train.freeze_norms,
+        class_weights=train.class_weights,
+        auto_batch=train.auto_batch,
+        compiled=train.compiled,
         augment=train.augment,
     )
 
@@ -84,12 +87,13 @@ def write_history(path: Path, history: Sequence[EpochMetrics]) -> None:
     write_text(path, stream.getvalue())
 
 
-def write_metrics(
-    path: Path, *, epochs: int, best_epoch: int, parameters: int, macs: int, **accuracies: Accuracy
-) -> None:
-    """The model's metrics file: sizes, and each named accuracy (``val`` at least), 0..1."""
-    write_json(
-        path,
-        {name: asdict(accuracy) for name, accuracy in accuracies.items()}
-        | {"epochs": epochs, "best_epoch": best_epoch, "parameters": parameters, "macs": macs},
-    )
+def write_metrics(path: Path, result: FitResult, *, parameters: int, macs: int, **accuracies: Accuracy) -> None:
+    """The model's metrics file: how it was trained, its sizes, and each named accuracy (``val`` at least), 0..1."""
+    training = {
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch,
+        "precision": result.precision,
+        "batch_size": result.batch_size,
+    }
+    sizes = {"parameters": parameters, "macs": macs}
+    write_json(path, {name: asdict(accuracy) for name, accuracy in accuracies.items()} | training | sizes)

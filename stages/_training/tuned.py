@@ -1,10 +1,11 @@
 """The training that train, prune and qat have in common: pictures, scores, progress, and going on after a kill."""
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from netwright.types import InputSpec, NmsPolicy
 
@@ -15,11 +16,15 @@ if TYPE_CHECKING:
     from netwright.evaluation.coco import Accuracy
     from netwright.models.detector import Detector
     from netwright.training.recipe import FitResult, Recipe
+    from netwright.training.team import Team
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """Where a stage trains: its name, the dataset and the network's folder that it reads, device and scratch."""
+    """Where a stage trains: its name, the dataset and the network's folder that it reads, device and scratch.
+
+    ``processes`` share the training, each on a GPU of its own, or on the CPU's cores.
+    """
 
     stage: str
     data: Path
@@ -27,6 +32,7 @@ class Ground:
     device: str
     scratch: Path
     workers: int = 0
+    processes: int = 1
 
     def pictures(self, split: str, spec: InputSpec) -> "PictureSet":
         """The split, decoded for a network with this input."""
@@ -65,10 +71,14 @@ def tuned(
 
     ``settings`` are all sections that decide the outcome; ``start`` as in fit.
     """
-    from netwright.training.loop import fit
+    from netwright.training.auto_batch import fit_in_memory
+    from netwright.training.team import assemble
     from stages._training.epochs import EpochReporter
     from stages._training.resume import resumable
 
+    team = assemble(ground.processes, ground.device)
+    if not team.leads:
+        _follow(network, pictures, recipe=recipe, ground=ground, score=score, start=start, team=team)
     reporter = EpochReporter(ground.stage, recipe.epochs, ground.scratch)
     with resumable(
         ground.stage,
@@ -78,7 +88,7 @@ def tuned(
         device=ground.device,
         scratch=ground.scratch,
     ) as checkpoints:
-        yield fit(
+        yield fit_in_memory(
             network,
             pictures,
             recipe=recipe,
@@ -88,4 +98,32 @@ def tuned(
             start=start,
             checkpoints=checkpoints,
             on_resume=reporter.resumed,
+            team=team,
         )
+
+
+def _follow(
+    network: "Detector",
+    pictures: "PictureSet",
+    *,
+    recipe: "Recipe",
+    ground: Ground,
+    score: Scorer,
+    start: "Accuracy | None",
+    team: "Team",
+) -> NoReturn:
+    """Train with the leader, which keeps and writes everything; then this process has nothing left to do."""
+    from netwright.training.auto_batch import fit_in_memory
+
+    fit_in_memory(
+        network,
+        pictures,
+        recipe=recipe,
+        device=ground.device,
+        score=score,
+        on_epoch=lambda _: None,
+        start=start,
+        checkpoints=None,
+        team=team,
+    )
+    sys.exit(0)

@@ -173,7 +173,9 @@ def test_runtime_comes_from_the_environment(project: Path, monkeypatch: pytest.M
     monkeypatch.setenv("NETWRIGHT_SCRATCH", str(project / "elsewhere"))
     hosts: list[Host] = []
     assert run_stage("train", lambda settings, host: hosts.append(host), ["runtime.device=cpu"]) == 0
-    assert hosts == [Host(requested_device="cpu", workers=3, tracking_uri="", scratch=project / "elsewhere")]
+    assert hosts == [
+        Host(requested_device="cpu", workers=3, processes=1, tracking_uri="", scratch=project / "elsewhere")
+    ]
     assert hosts[0].device == "cpu"
 
 

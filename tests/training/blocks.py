@@ -28,6 +28,9 @@ RECIPE = Recipe(
     plain_epochs=0,
     freeze=(),
     freeze_norms=False,
+    class_weights={},
+    auto_batch=False,
+    compiled=False,
     augment=AugmentPolicy(scale=(1.0, 1.0), translate=0.0, mosaic=0.0),
 )
 

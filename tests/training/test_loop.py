@@ -9,10 +9,16 @@ import torch
 from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy
 from netwright.evaluation.detect import score_network
+from netwright.models.detector import Detector, RawPredictions
+from netwright.models.losses import DetectionLoss
+from netwright.training import step
+from netwright.training.auto_batch import fit_in_memory
 from netwright.training.ema import RAMP_STEPS, MovingAverage
 from netwright.training.loop import fit
 from netwright.training.optim import FINAL_SHARE, Schedule, build_optimizer, set_rate
+from netwright.training.precision import Precision, arithmetic_for
 from netwright.training.recipe import EpochMetrics
+from netwright.training.team import Team
 from netwright.types import NmsPolicy
 from tests.training.blocks import RECIPE, blocks, small_network
 
@@ -166,12 +172,12 @@ def test_moving_average_equals_its_formula_in_float64() -> None:
     layer = torch.nn.Linear(3, 2)
     average = MovingAverage(layer, 0.9)
     expected = layer.weight.detach().double().clone()
-    for step in range(1, 6):
+    for number in range(1, 6):
         with torch.no_grad():
-            layer.weight.add_(step)
+            layer.weight.add_(number)
         average.advance()
         average.update(layer)
-        decay = 0.9 * (1 - np.exp(-step / RAMP_STEPS))
+        decay = 0.9 * (1 - np.exp(-number / RAMP_STEPS))
         expected = decay * expected + (1 - decay) * layer.weight.detach().double()
     torch.testing.assert_close(average.copy()["weight"].double(), expected, rtol=1e-5, atol=1e-6)
 
@@ -199,3 +205,80 @@ def test_a_freeze_pattern_that_names_nothing_is_refused() -> None:
     recipe = replace(RECIPE, freeze=("backbon.*",))
     with pytest.raises(UserError, match="backbon"):
         fit(small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=print)
+
+
+def test_a_class_weight_changes_what_its_objects_count_and_names_must_be_known() -> None:
+    losses = {}
+    for weights in ({}, {"red": 1.0, "green": 1.0}, {"green": 3.0}):
+        recipe = replace(RECIPE, epochs=1, class_weights=weights)
+        result = fit(
+            small_network(),
+            blocks(8),
+            recipe=recipe,
+            device="cpu",
+            score=lambda _: _constant(0),
+            on_epoch=lambda _: None,
+        )
+        losses[str(weights)] = result.history[0].loss_box
+    plain, ones, heavy = losses.values()
+    assert plain == pytest.approx(ones, rel=1e-6)
+    assert heavy > plain * 1.2
+    recipe = replace(RECIPE, class_weights={"blue": 2.0})
+    with pytest.raises(UserError, match="blue: the classes are red, green"):
+        fit(small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=print)
+
+
+def test_one_picture_can_be_learnt_from() -> None:
+    result = fit(
+        small_network(), blocks(1), recipe=RECIPE, device="cpu", score=lambda _: _constant(0.1), on_epoch=lambda _: None
+    )
+    assert len(result.history) == RECIPE.epochs
+
+
+def test_more_processes_than_pictures_are_refused() -> None:
+    with pytest.raises(UserError, match="NETWRIGHT_PROCESSES to 3 at most"):
+        fit(
+            small_network(),
+            blocks(3),
+            recipe=RECIPE,
+            device="cpu",
+            score=lambda _: _constant(0),
+            on_epoch=print,
+            team=Team(rank=0, size=5),
+        )
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp32", "bf16"])
+def test_the_result_says_which_precision_was_used(precision: Precision) -> None:
+    recipe = replace(RECIPE, epochs=1, precision=precision)
+    result = fit(
+        small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None
+    )
+    assert result.precision == (precision if precision != "auto" else arithmetic_for("auto", torch.device("cpu")))
+
+
+def test_auto_batch_halves_the_batch_until_memory_suffices(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes, plain = [], step.detection_loss
+
+    def small_memory(network: Detector, raw: RawPredictions, *others: object) -> DetectionLoss:
+        sizes.append(len(raw.logits))
+        if len(raw.logits) > 2:
+            raise torch.OutOfMemoryError
+        return plain(network, raw, *others)
+
+    monkeypatch.setattr(step, "detection_loss", small_memory)
+    arguments = {"device": "cpu", "score": lambda _: _constant(0.1), "on_epoch": lambda _: None}
+    outcomes = []
+    for recipe in (
+        replace(RECIPE, batch_size=8, auto_batch=True),
+        replace(RECIPE, batch_size=2, learning_rate=RECIPE.learning_rate / 2),
+    ):
+        network = small_network()
+        result = fit_in_memory(network, blocks(8), recipe=recipe, checkpoints=None, team=Team(), **arguments)
+        assert result.batch_size == 2
+        outcomes.append(network.state_dict())
+    assert sizes[:3] == [8, 4, 2]
+    assert "batches of 2" in capsys.readouterr().out
+    assert all(torch.allclose(outcomes[0][name], tensor, atol=1e-6) for name, tensor in outcomes[1].items())

@@ -9,6 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 from netwright.training.batches import Feed
 from netwright.training.state import TrainingState
 from netwright.training.step import WARM, Step
+from netwright.training.team import Team
 from netwright.types import AugmentPolicy
 from tests.training.blocks import RECIPE, blocks, small_network
 
@@ -21,7 +22,7 @@ def test_a_step_fetches_no_value(precision: str) -> None:
     """CPU and GPU run the same operators: what asks for a value here would wait for the GPU, and break a capture."""
     network, recipe = small_network().train(), replace(RECIPE, precision=precision)
     state = TrainingState(network, recipe, steps=2, best=-1.0)
-    step, feed = Step(network, state, recipe), Feed(blocks(4), "cpu", resident=False)
+    step, feed = Step(network, state, recipe, Team()), Feed(blocks(4), "cpu", resident=False)
     for batch, chances in feed.epoch(batch_size=4, policy=POLICY, generator=state.generator):
         step(batch, chances, POLICY)
         with profile(activities=[ProfilerActivity.CPU]) as found:
@@ -45,7 +46,7 @@ def test_captured_steps_change_the_weights_as_plain_ones_do() -> None:
     for captures in (True, False):
         network, pictures = small_network().cuda().train(), blocks(8)
         state = TrainingState(network, RECIPE, steps=2, best=-1.0)
-        step, feed = Step(network, state, RECIPE), Feed(pictures, "cuda", resident=True)
+        step, feed = Step(network, state, RECIPE, Team()), Feed(pictures, "cuda", resident=True)
         step._captures = captures
         with torch.cuda.stream(torch.cuda.Stream()):
             for _ in range(WARM + 3):

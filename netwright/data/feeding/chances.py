@@ -33,6 +33,15 @@ class Chances:
         """Positions (3, B) int64 in the batch of the three pictures that a mosaic sets beside its own."""
         return torch.stack([self.column(name) for name in _PARTNERS]).long()
 
+    def share(self, rank: int, size: int) -> "Chances":
+        """Every ``size``-th row from ``rank`` on; the partners of a mosaic become positions among those rows."""
+        if size == 1:
+            return self
+        table = self.table[rank::size].clone()
+        first = COLUMNS.index(_PARTNERS[0])
+        table[:, first:] = torch.div(table[:, first:], size, rounding_mode="floor") % len(table)
+        return Chances(table)
+
     def to(self, device: torch.device) -> "Chances":
         """The same on ``device``."""
         return Chances(self.table.to(device, non_blocking=True))
