@@ -114,6 +114,7 @@ def _announce(plan: Plan, places: Places, snapshot: Snapshot, overrides: Sequenc
 def _orderly_end(places: Places) -> Iterator[None]:
     """Whatever ends the block, Ctrl-C too: trials are asked to end first, then the workspaces are removed."""
     places.stop.unlink(missing_ok=True)
+    remove_slots(places.project, places.scratch)  # of sweeps that were killed
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # pressed again, it is meant now

@@ -17,7 +17,7 @@ SLOTS = "slots"
 def slot(places: Places, commit: str) -> Iterator[Path]:
     """Hold a worktree of ``commit``, the first that no other trial of the sweep uses; a new one where all are in use.
 
-    What git ignores in it stays from trial to trial: DVC replaces what differs.
+    Outs and dvc.lock stay in it from trial to trial: DVC replaces what differs.
     """
     for number in count():
         folder = places.work / SLOTS / str(number)
@@ -49,9 +49,7 @@ def remove_slots(project: Path, scratch: Path) -> None:
 
 
 def _check_out(project: Path, folder: Path, commit: str) -> None:
-    if git(folder, "rev-parse", "--show-toplevel", refused="") == str(folder) if folder.is_dir() else False:
-        git(folder, "checkout", "--force", "--detach", "--quiet", commit)
-        git(folder, "clean", "--force", "-d", "--quiet")
+    if (folder / ".git").is_file() and git(folder, "rev-parse", "HEAD", refused="") == commit:
         return
     _remove(project, folder)
     git(project, "worktree", "prune")

@@ -1,0 +1,37 @@
+"""What of a trial outlives its slot: reports, exports and small files; networks stay in DVC's cache."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.compose import SNAPSHOT
+
+KEPT = (
+    SNAPSHOT,
+    "dvc.yaml",
+    "dvc.lock",
+    "machine.json",
+    "exports",
+    "reports",
+    "models/*/*.json",
+    "models/*/*.csv",
+    "data/converted/*.json",
+    "data/converted/*.html",
+)
+
+
+def keep_results(slot: Path, folder: Path) -> None:
+    """Copy the results out of ``slot``, which is used again and removed."""
+    for path in _kept(slot):
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (slot / path).is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(slot / path, target)
+        else:
+            shutil.copy2(slot / path, target)
+
+
+def _kept(slot: Path) -> Iterator[Path]:
+    for pattern in KEPT:
+        yield from (path.relative_to(slot) for path in sorted(slot.glob(pattern)))
