@@ -120,7 +120,7 @@ def _result(
         fingerprint=data["fingerprint"] if data else "",
         params=flat(snapshot, "."),
         metrics=_numbers(folder / METRICS) | (data_metrics(data) if data else {}),
-        tags=tags | _file_tags(folder) | (data_tags(data) if data else {}),
+        tags=tags | _file_tags(folder) | _deployed_tags(folder) | (data_tags(data) if data else {}),
         stages=tuple(
             _stage(folder, name, model, snapshot, lock) for name, model in CURVED.items() if (folder / model).is_dir()
         ),
@@ -205,6 +205,20 @@ def _git_tags(project: Path) -> dict[str, str]:
 def _file_tags(project: Path) -> dict[str, str]:
     files = {"dvc.lock.sha256": Path("dvc.lock"), "dataset.sha256": paths.CONVERTED / "manifest.json"}
     return {tag: _hash_of([(project / path).read_bytes()]) for tag, path in files.items() if (project / path).is_file()}
+
+
+def _deployed_tags(folder: Path) -> dict[str, str]:
+    """Whether the deployed row can be relied on."""
+    report = json.loads((folder / BENCHMARK).read_text("utf-8"))
+    for row in report.get("rows", []):
+        if f"{row['export']}@{row['runtime']}" == report["deployed"]:
+            disturbed, verdict = row.get("disturbed"), (row.get("parity") or {}).get("status")
+            told = {
+                "deployed.disturbed": None if disturbed is None else str(disturbed).lower(),
+                "deployed.parity": verdict,
+            }
+            return {name: value for name, value in told.items() if value is not None}
+    return {}
 
 
 def _hash_of(parts: list[bytes]) -> str:

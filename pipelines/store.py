@@ -24,6 +24,8 @@ SURROUNDINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+# What goes wrong is raised, and told in one line: no need of tracebacks in a log beside it.
+_NOISY = {"alembic": logging.WARNING, "mlflow.store.db.utils": logging.CRITICAL, "sqlalchemy.pool": logging.CRITICAL}
 
 
 def store_uri(project: Path) -> str:
@@ -56,8 +58,8 @@ def open_store(project: Path) -> Iterator["MlflowClient"]:
     """
     for name, value in SURROUNDINGS.items():
         os.environ.setdefault(name, value)
-    for noisy in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for noisy, level in _NOISY.items():
+        logging.getLogger(noisy).setLevel(level)
     uri = store_uri(project)
     with _alone(project):
         try:

@@ -51,9 +51,8 @@ def take_snapshot(project: Path, name: str) -> Snapshot:
     parents = ["-p", head] if head else []
     commit = head if same else git(project, "commit-tree", tree, *parents, "-m", f"sweep {name}", more=_NOBODY)
     git(project, "update-ref", f"{REFS}/{name}", commit)
-    edited = (
-        0 if same else len(git(project, "diff-tree", "-r", "--name-only", *([head] if head else []), commit).split())
-    )
+    differing = ["diff-tree", "-r", "--root", "--no-commit-id", "--name-only", commit]  # from its parent
+    edited = 0 if same else len(git(project, *differing).splitlines())
     return Snapshot(commit=commit, tree=tree, head=head, edited=edited)
 
 

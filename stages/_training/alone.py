@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from netwright.errors import UserError
 
+_RUNNERS = {"pipelines.repro", "pipelines.sweep.trial"}
 PATIENCE = 15.0  # seconds that a forgotten process has to end before it is killed
 
 
@@ -31,6 +32,14 @@ def alone(lock: Path, refusal: str) -> Iterator[None]:
         stream.write(json.dumps({"process": _self(), "runner": _runner()}))
         stream.flush()
         yield
+
+
+def in_use(lock: Path) -> bool:
+    """Whether a process holds ``lock``."""
+    if not lock.is_file():
+        return False
+    with lock.open("a+", encoding="utf-8") as stream:
+        return not _taken(stream)
 
 
 def _taken(stream: TextIO) -> bool:
@@ -87,7 +96,7 @@ def _runner() -> tuple[int, float] | None:
     for parent in psutil.Process().parents():
         with contextlib.suppress(psutil.Error):
             command = parent.cmdline()
-            if any(Path(word).name == "dvc" for word in command[:3]) or "pipelines.repro" in command:
+            if any(Path(word).name == "dvc" for word in command[:3]) or _RUNNERS.intersection(command):
                 return parent.pid, parent.create_time()
     return None
 

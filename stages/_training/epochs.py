@@ -4,9 +4,11 @@ import csv
 import io
 import json
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from netwright.artifacts.whole_file import write_json, write_text
 from netwright.evaluation.coco import Accuracy
@@ -17,14 +19,22 @@ JOURNALS = "journal"
 
 
 class EpochReporter:
-    """Called with each epoch's metrics: prints one line and appends it, synced, to a JSONL journal in scratch."""
+    """Called with each epoch's metrics: prints one line and appends it, synced, to ``journal``, a JSONL file.
 
-    def __init__(self, stage: str, epochs: int, scratch: Path) -> None:
-        self.stage, self.epochs = stage, epochs
-        self.journal = scratch / JOURNALS / f"{stage}.jsonl"
+    The journal is of one training, begins with a line about it, and is gone once the results are written: what is
+    left of journals is what is known of trainings that were killed.
+    """
+
+    def __init__(self, stage: str, epochs: int, journal: Path) -> None:
+        self.stage, self.epochs, self.journal = stage, epochs, journal
         self.journal.parent.mkdir(parents=True, exist_ok=True)
         self.journal.unlink(missing_ok=True)
         self.elapsed = 0.0
+        self._append({"stage": stage, "epochs": epochs, "started": time.time()})
+
+    def finished(self) -> None:
+        """The results are written: forget the journal."""
+        self.journal.unlink(missing_ok=True)
 
     def resumed(self, history: Sequence[EpochMetrics]) -> None:
         """Begin the journal with the epochs of an earlier process, and say where it goes on."""
@@ -46,8 +56,11 @@ class EpochReporter:
 
     def _note(self, metrics: EpochMetrics) -> None:
         self.elapsed += metrics.seconds
+        self._append(asdict(metrics))
+
+    def _append(self, row: Mapping[str, Any]) -> None:
         with self.journal.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(asdict(metrics)) + "\n")
+            stream.write(json.dumps(row) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
 

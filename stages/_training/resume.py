@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from netwright.artifacts.dataset import MANIFEST
 from netwright.artifacts.model import ARCHITECTURE, WEIGHTS
 from netwright.artifacts.whole_file import sha256_of
-from stages._training.alone import alone
+from stages._training.alone import alone, in_use
 
 if TYPE_CHECKING:
     from netwright.training.checkpoints import Checkpoints
@@ -65,8 +65,9 @@ def _code_hash() -> str:
 
 
 def _forget(current: Path, stage: str) -> None:
-    """Trainings that were given up must not fill the disk."""
+    """Trainings that were given up must not fill the disk; those at work elsewhere, as in a sweep, are not."""
     others = [path for path in current.parent.glob(f"{stage}-*") if path.is_dir() and path != current]
+    others = [path for path in others if not in_use(path.with_suffix(".lock"))]
     for path in sorted(others, key=lambda folder: folder.stat().st_mtime, reverse=True)[KEPT - 1 :]:
         shutil.rmtree(path, ignore_errors=True)
         path.with_suffix(".lock").unlink(missing_ok=True)

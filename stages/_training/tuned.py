@@ -73,13 +73,12 @@ def tuned(
     """
     from netwright.training.auto_batch import fit_in_memory
     from netwright.training.team import assemble
-    from stages._training.epochs import EpochReporter
+    from stages._training.epochs import JOURNALS, EpochReporter
     from stages._training.resume import resumable
 
     team = assemble(ground.processes, ground.device)
     if not team.leads:
         _follow(network, pictures, recipe=recipe, ground=ground, score=score, start=start, team=team)
-    reporter = EpochReporter(ground.stage, recipe.epochs, ground.scratch)
     with resumable(
         ground.stage,
         settings=settings,
@@ -88,6 +87,8 @@ def tuned(
         device=ground.device,
         scratch=ground.scratch,
     ) as checkpoints:
+        journal = ground.scratch / JOURNALS / f"{checkpoints.folder.name}.jsonl"
+        reporter = EpochReporter(ground.stage, recipe.epochs, journal)
         yield fit_in_memory(
             network,
             pictures,
@@ -100,6 +101,7 @@ def tuned(
             on_resume=reporter.resumed,
             team=team,
         )
+        reporter.finished()
 
 
 def _follow(
