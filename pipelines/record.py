@@ -192,10 +192,15 @@ def main() -> None:
         print(f"record: {number} trials of {folder} are in {without_secrets(store_uri(project))}", flush=True)
     if folders:
         return
-    run = record(project)
-    if run is None:
+    from pipelines.record_journals import record_journals
+
+    run, cut_off = record(project), record_journals(project)
+    if run is None and not cut_off:
         raise UserError("no reports/benchmark.json here, so there is nothing to record: run make repro first")
-    print(f"record: run {run} in {without_secrets(store_uri(project))}", flush=True)
+    if run is not None:
+        print(f"record: run {run} in {without_secrets(store_uri(project))}", flush=True)
+    if cut_off:
+        print(f"record: {cut_off} trainings that were cut off, up to their last whole epoch", flush=True)
 
 
 if __name__ == "__main__":

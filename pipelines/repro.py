@@ -28,6 +28,8 @@ def repro(project: Path, overrides: Sequence[str] = (), dvc_arguments: Sequence[
     status = run_dvc(project, ["repro", *dvc_arguments])
     if status == 0:
         _record(project)
+    elif status != INTERRUPTED:
+        _record_cut_off(project)
     return status
 
 
@@ -71,6 +73,18 @@ def _record(project: Path) -> None:
     except Exception as error:  # noqa: BLE001 whatever a store, its driver or the network raise
         reason = str(error).strip() or type(error).__name__
         complain("record", f"not recorded ({reason}); the results are kept: python -m pipelines.record does it later")
+
+
+def _record_cut_off(project: Path) -> None:
+    """Tell MLflow of the epochs of a training that was killed: its journal has them."""
+    from pipelines.record_journals import cut_off, record_journals
+    from pipelines.starts import scratch_of
+
+    try:
+        if any(cut_off(scratch_of(project))) and (number := record_journals(project)):
+            complain("record", f"{number} trainings were cut off: MLflow has their epochs; the same command goes on")
+    except Exception as error:  # noqa: BLE001 as above
+        complain("record", f"not recorded ({str(error).strip() or type(error).__name__})")
 
 
 def main() -> None:

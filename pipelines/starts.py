@@ -11,12 +11,17 @@ from stages._entry.app import LEDGER
 MARK = "recorded.json"
 
 
+def scratch_of(project: Path) -> Path:
+    """The folder for what may be lost: ``NETWRIGHT_SCRATCH``, or else .netwright in ``project``."""
+    return project.resolve() / os.environ.get("NETWRIGHT_SCRATCH", ".netwright")
+
+
 def new_starts(project: Path, key: str) -> dict[str, float]:
     """Start time of every stage that ran for the result ``key``: the ledger's lines since the result before it.
 
     What was found is kept beside the ledger, so that it is still known when the store answers only later.
     """
-    scratch = project / os.environ.get("NETWRIGHT_SCRATCH", ".netwright")
+    scratch = scratch_of(project)
     ledger, mark = scratch / LEDGER, scratch / MARK
     lines = ledger.read_text("utf-8").splitlines() if ledger.is_file() else []
     known: dict[str, Any] = json.loads(mark.read_text("utf-8")) if mark.is_file() else {"lines": 0, "results": {}}

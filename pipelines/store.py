@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from netwright.errors import UserError
+from pipelines.starts import scratch_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -81,7 +82,7 @@ def _root_cause(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _alone(project: Path) -> Iterator[None]:
-    path = project / os.environ.get("NETWRIGHT_SCRATCH", ".netwright") / "record.lock"
+    path = scratch_of(project) / "record.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,10 +1,11 @@
 """prune: data/converted and models/trained to models/pruned, a smaller network recovered by fine-tuning."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from netwright.types import NmsPolicy
 from stages import paths
-from stages._entry import Host, stage
+from stages._entry import Host, Job, stage
 from stages._training.tuned import Ground, Scorer, tuned
 from stages.settings import Prune, Settings, Train
 
@@ -56,7 +57,14 @@ def run(prune: Prune, train: Train, nms: NmsPolicy, *, ground: Ground, target: P
         )
 
 
-@stage("prune")
+def review(jobs: Sequence[Job]) -> None:
+    """Print accuracy, size and latency over what was asked, beside the network that all jobs started from."""
+    from stages._training.curve import print_curve
+
+    print_curve(paths.TRAINED, paths.PRUNED, jobs)
+
+
+@stage("prune", review)
 def main(settings: Settings, host: Host) -> None:
     """Hydra entrypoint."""
     ground = Ground(

@@ -3,11 +3,12 @@
 import contextlib
 import fcntl
 import hashlib
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from pipelines.starts import scratch_of
 
 RESULTS = "sweeps"
 _LONGEST = 120  # characters of a trial's folder
@@ -28,7 +29,7 @@ class Places:
     @property
     def scratch(self) -> Path:
         """The project's scratch: shared by all trials, so that caches and checkpoints serve every one."""
-        return (self.project / os.environ.get("NETWRIGHT_SCRATCH", ".netwright")).resolve()
+        return scratch_of(self.project)
 
     @property
     def work(self) -> Path:

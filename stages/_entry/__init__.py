@@ -1,5 +1,8 @@
-"""The door of every stage: ``stage`` makes a function a command, ``Host`` tells it about the machine."""
+"""The door of every stage: ``stage`` makes a function a command, ``Host`` tells it about the machine.
 
-from stages._entry.app import Host, stage
+``Job`` tells of one job of a multirun.
+"""
 
-__all__ = ["Host", "stage"]
+from stages._entry.app import Host, Job, stage
+
+__all__ = ["Host", "Job", "stage"]

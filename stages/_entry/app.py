@@ -60,19 +60,28 @@ class DeclaredSettings(Settings):
         raise AttributeError(f"settings.{name} is not handed over: declare it under this stage's params in dvc.yaml")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job of a multirun that ended well: what was asked, and the folder that holds its outs."""
+
+    overrides: tuple[str, ...]
+    folder: Path
+
+
 Body = Callable[[Settings, Host], None]
+Review = Callable[[Sequence[Job]], None]
 
 
-def stage(name: str) -> Callable[[Body], Callable[[], None]]:
+def stage(name: str, review: Review | None = None) -> Callable[[Body], Callable[[], None]]:
     """Make a stage's ``main(settings, host)`` a command: ``name`` is the stage's name in dvc.yaml.
 
     The command reads params.yaml, validates it whole, hands over the declared sections and exits with status 0,
-    1 (bad input, one line on stderr) or 130 (Ctrl-C).
+    1 (bad input, one line on stderr) or 130 (Ctrl-C). After a multirun (-m), ``review`` is given its jobs.
     """
 
     def decorate(body: Body) -> Callable[[], None]:
         def main() -> None:
-            status = run_stage(name, body, sys.argv[1:])
+            status = run_stage(name, body, sys.argv[1:], review)
             if status == INTERRUPTED:  # worker threads of native libraries must not hold the terminal
                 sys.stdout.flush()
                 os._exit(status)
@@ -83,9 +92,10 @@ def stage(name: str) -> Callable[[Body], Callable[[], None]]:
     return decorate
 
 
-def run_stage(name: str, body: Body, arguments: Sequence[str]) -> int:
+def run_stage(name: str, body: Body, arguments: Sequence[str], review: Review | None = None) -> int:
     """Run ``body`` as stage ``name`` with Hydra's ``arguments``; return the exit status."""
     statuses: list[int] = [0]
+    jobs: list[Job] = []
     project = Path.cwd()
 
     def app() -> None:
@@ -94,10 +104,20 @@ def run_stage(name: str, body: Body, arguments: Sequence[str]) -> int:
 
         def task(config: "DictConfig") -> None:
             statuses.append(guarded(name, lambda: _run_body(name, body, config, project, sections[name])))
+            if Path.cwd() != project and statuses[-1] == 0:
+                jobs.append(Job(overrides=_asked_of_job(), folder=Path.cwd()))
 
         _hydra(name, task, arguments)
+        if review and jobs:
+            statuses.append(guarded(name, lambda: review(jobs)))
 
     return max(guarded(name, app), *statuses)
+
+
+def _asked_of_job() -> tuple[str, ...]:
+    from hydra.core.hydra_config import HydraConfig
+
+    return tuple(HydraConfig.get().overrides.task)
 
 
 def declared_sections(project: Path) -> dict[str, list[str]]:

@@ -16,6 +16,9 @@ from netwright.training.recipe import EpochMetrics, FitResult, Recipe
 from stages.settings import Recovery, Train
 
 JOURNALS = "journal"
+# The bytes and the length, without the times: that needs no turn in the file system's own journal, and is ten times
+# faster while others write. Not every system has it.
+_sync = getattr(os, "fdatasync", os.fsync)
 
 
 class EpochReporter:
@@ -62,7 +65,7 @@ class EpochReporter:
         with self.journal.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
             stream.flush()
-            os.fsync(stream.fileno())
+            _sync(stream.fileno())
 
 
 def recipe_of(train: Train, recovery: Recovery | None = None) -> Recipe:

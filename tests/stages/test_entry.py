@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from netwright.errors import UserError
-from stages._entry.app import Host, run_stage
+from stages._entry.app import Host, Job, run_stage
 from stages.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,6 +201,22 @@ def test_multirun_reads_the_project_and_writes_below_its_own_folder(project: Pat
     found = sorted(path.read_text("utf-8") for path in project.glob("sweep/*/models/pruned/out"))
     assert found == ["weights 0.1", "weights 0.2"]
     assert not (project / "models/pruned").exists()
+
+
+def test_a_multiruns_jobs_that_ended_well_are_reviewed(project: Path) -> None:
+    def body(settings: Settings, host: Host) -> None:
+        if settings.prune.threshold == 0.2:
+            raise UserError("no")
+
+    seen: list[Job] = []
+    asked = ["-m", "prune.threshold=0.1,0.2,0.3", "prune.recover.epochs=0", "hydra.sweep.dir=sweep"]
+    assert run_stage("prune", body, asked, seen.extend) == 1
+    assert seen == [
+        Job(overrides=(f"prune.threshold={value}", "prune.recover.epochs=0"), folder=project / f"sweep/{number}")
+        for number, value in ((0, 0.1), (2, 0.3))
+    ]
+    assert run_stage("prune", body, ["prune.threshold=0.1"], seen.append) == 0
+    assert len(seen) == 2
 
 
 def test_one_failed_job_of_a_multirun_fails_the_command(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
