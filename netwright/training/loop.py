@@ -103,10 +103,11 @@ def _steps_of_an_epoch(pictures: int, batch_size: int, team: Team) -> int:
 
 @contextlib.contextmanager
 def _own_stream(device: str) -> Iterator[None]:
-    """What is captured must not have begun on the default stream."""
+    """What is captured must not have begun on the default stream; what was put there before is waited for."""
     if torch.device(device).type != "cuda":
         yield
         return
+    torch.cuda.synchronize()
     with torch.cuda.stream(torch.cuda.Stream()):
         yield
     torch.cuda.synchronize()
