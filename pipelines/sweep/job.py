@@ -68,7 +68,7 @@ class Job:
                 link_inputs(self.places.project, workspace, values)
                 status = self._process(workspace, folder, timed=timed)
         except KeyboardInterrupt:
-            trial.now(folder, state="interrupted")
+            (read_trial(folder) or trial).now(folder, state="interrupted", finished=time.time())
             raise
         except Exception as error:  # noqa: BLE001 such as a full disk: it must not stop the other trials
             return trial.now(folder, state="failed", error=f"sweep: {error}", finished=time.time())

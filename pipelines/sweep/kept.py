@@ -32,6 +32,15 @@ def keep_results(slot: Path, folder: Path) -> None:
             shutil.copy2(slot / path, target)
 
 
-def _kept(slot: Path) -> Iterator[Path]:
+def forget_results(folder: Path) -> None:
+    """Remove what an earlier success left in ``folder``, now that the trial has failed with other inputs."""
+    for path in [path for path in _kept(folder) if path.name != SNAPSHOT]:
+        if (folder / path).is_dir():
+            shutil.rmtree(folder / path)
+        else:
+            (folder / path).unlink()
+
+
+def _kept(folder: Path) -> Iterator[Path]:
     for pattern in KEPT:
-        yield from (path.relative_to(slot) for path in sorted(slot.glob(pattern)))
+        yield from (path.relative_to(folder) for path in sorted(folder.glob(pattern)))

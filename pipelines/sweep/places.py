@@ -11,6 +11,7 @@ from pathlib import Path
 from pipelines.starts import scratch_of
 
 RESULTS = "sweeps"
+LOCK = "lock"  # in a sweep's work folder, held while it runs
 _LONGEST = 120  # characters of a trial's folder
 
 

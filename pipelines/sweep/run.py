@@ -20,7 +20,7 @@ from pipelines.machine import write_machine
 from pipelines.outcome import tell_outcome
 from pipelines.sweep.command import multirun
 from pipelines.sweep.job import Job
-from pipelines.sweep.places import Places, locked_at_once
+from pipelines.sweep.places import LOCK, Places, locked_at_once
 from pipelines.sweep.plan import FREE, Plan, make_plan, values_of
 from pipelines.sweep.recorder import Recorder
 from pipelines.sweep.slots import remove_slots
@@ -45,7 +45,7 @@ def sweep(project: Path, overrides: Sequence[str]) -> tuple[int, int]:
     places = Places(project=project.resolve(), name=plan.name)
     if not re.fullmatch(r"[\w.+-]+", plan.name) or plan.name.startswith("."):
         raise UserError(f"sweep.name is {plan.name!r}: letters, digits, _, +, - and . only, it becomes a folder")
-    with locked_at_once(places.work / "lock") as free:
+    with locked_at_once(places.work / LOCK) as free:
         if not free:
             raise UserError(f"sweep {plan.name} is running already: wait for it, or give this one another sweep.name")
         snapshot = take_snapshot(places.project, plan.name)
@@ -114,7 +114,7 @@ def _announce(plan: Plan, places: Places, snapshot: Snapshot, overrides: Sequenc
 def _orderly_end(places: Places) -> Iterator[None]:
     """Whatever ends the block, Ctrl-C too: trials are asked to end first, then the workspaces are removed."""
     places.stop.unlink(missing_ok=True)
-    remove_slots(places.project, places.scratch)  # of sweeps that were killed
+    remove_slots(places)  # of sweeps that were killed
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # pressed again, it is meant now
@@ -130,7 +130,7 @@ def _orderly_end(places: Places) -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        remove_slots(places.project, places.scratch)
+        remove_slots(places)
         for folder in ("conf", "hydra"):
             shutil.rmtree(places.work / folder, ignore_errors=True)
 

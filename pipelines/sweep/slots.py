@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pipelines.sweep.places import RESULTS, Places, locked_at_once
+from pipelines.sweep.places import LOCK, RESULTS, Places, locked_at_once
 from pipelines.sweep.snapshot import git
 
 SLOTS = "slots"
@@ -38,14 +38,18 @@ def link_inputs(project: Path, folder: Path, values: Mapping[str, Any]) -> None:
             link.symlink_to(original)
 
 
-def remove_slots(project: Path, scratch: Path) -> None:
-    """Remove the slots of all sweeps but those in use, those of sweeps that were killed too."""
-    for lock in (scratch / RESULTS).glob(f"*/{SLOTS}/*.lock"):
-        with locked_at_once(lock) as free:
-            if free:
-                _remove(project, lock.with_suffix(""))
-                lock.unlink(missing_ok=True)
-    git(project, "worktree", "prune", refused="")
+def remove_slots(places: Places) -> None:
+    """Remove the slots of this sweep and of sweeps that were killed, but those in which a trial still ends.
+
+    The lock files stay: a lock on a file that is no longer there would be none.
+    """
+    for work in (places.scratch / RESULTS).glob("*/"):
+        with contextlib.nullcontext(True) if work == places.work else locked_at_once(work / LOCK) as ours:
+            for folder in (work / SLOTS).glob("*/") if ours else ():
+                with locked_at_once(folder.with_suffix(".lock")) as free:
+                    if free:
+                        _remove(places.project, folder)
+    git(places.project, "worktree", "prune", refused="")
 
 
 def _check_out(project: Path, folder: Path, commit: str) -> None:

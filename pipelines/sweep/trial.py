@@ -16,7 +16,7 @@ import yaml
 from netwright.errors import UserError
 from pipelines.compose import SNAPSHOT
 from pipelines.machine import write_machine
-from pipelines.sweep.kept import keep_results
+from pipelines.sweep.kept import forget_results, keep_results
 from pipelines.sweep.places import RESULTS, Places, locked
 from pipelines.sweep.state import LOG, Trial, read_trial
 from pipelines.sweep.watch import Watch
@@ -86,6 +86,7 @@ class Progress:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
+        forget_results(self.folder)
         told = (own or lines or [f"{stage}: {cause}"])[-1]
         return self.trial.now(self.folder, state="failed", error=told, finished=time.time())
 

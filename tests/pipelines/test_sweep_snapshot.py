@@ -103,12 +103,24 @@ def test_slots_in_use_stay_and_all_others_are_removed(project: Path) -> None:
     with slot(places, commit) as used:
         with slot(places, commit) as unused:
             pass
-        remove_slots(project, places.scratch)
+        remove_slots(places)
         assert used.is_dir()
         assert not unused.exists()
-    remove_slots(project, places.scratch)
+    remove_slots(places)
     assert not used.exists()
     assert len(git(project, "worktree", "list").splitlines()) == 1
+
+
+def test_slots_of_a_sweep_that_was_killed_are_removed_and_those_of_one_at_work_stay(project: Path) -> None:
+    commit = take_snapshot(project, "s").commit
+    killed, working, own = (Places(project=project, name=name) for name in ("killed", "working", "own"))
+    for places in (killed, working):
+        with slot(places, commit):
+            pass
+    with locked_at_once(working.work / "lock"):
+        remove_slots(own)
+    assert not (killed.work / "slots/0").exists()
+    assert (working.work / "slots/0/code.py").is_file()
 
 
 def test_a_slot_of_another_commit_is_made_anew(project: Path) -> None:
