@@ -43,9 +43,10 @@ def remove_slots(places: Places) -> None:
 
     The lock files stay: a lock on a file that is no longer there would be none.
     """
-    for work in (places.scratch / RESULTS).glob("*/"):
+    for slots in (places.scratch / RESULTS).glob(f"*/{SLOTS}/"):
+        work = slots.parent
         with contextlib.nullcontext(True) if work == places.work else locked_at_once(work / LOCK) as ours:
-            for folder in (work / SLOTS).glob("*/") if ours else ():
+            for folder in slots.glob("*/") if ours else ():
                 with locked_at_once(folder.with_suffix(".lock")) as free:
                     if free:
                         _remove(places.project, folder)

@@ -4,6 +4,7 @@ Started by the job that holds the slot, on the snapshot's own code. What it says
 """
 
 import contextlib
+import itertools
 import json
 import sys
 import time
@@ -27,6 +28,7 @@ from stages._entry.failures import INTERRUPTED
 TIMED = "benchmark"  # the stage that times: nothing else may run beside it
 TIMED_NOW, TIMED_LATER = "timed", "untimed"
 _HEADING = "sweep: {}\n"
+_DISORDER = 60.0  # seconds by which lines of the ledger may be out of order: others write to it too
 
 
 def run_trial(slot: Path, places: Places, folder: Path, tree: str, *, timed: bool, watch: Watch) -> Trial:
@@ -95,7 +97,8 @@ def _started(ledger: Path, slot: Path, since: float) -> bool:
     """Whether a stage really started in ``slot``: DVC reports restored stages like those that ran."""
     lines = ledger.read_text("utf-8").splitlines() if ledger.is_file() else []
     rows = (json.loads(line) for line in reversed(lines))
-    return any(row["started"] >= since and row["folder"] == str(slot) for row in rows)
+    recent = itertools.takewhile(lambda row: row["started"] >= since - _DISORDER, rows)
+    return any(row["started"] >= since and row["folder"] == str(slot) for row in recent)
 
 
 def main() -> int:
