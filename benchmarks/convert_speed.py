@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--python", help="a Python that has Datumaro; otherwise one is made")
     parser.add_argument("--folder", type=Path, help="keeps the generated pictures, and takes those that are there")
     parser.add_argument("--only", choices=("datumaro", "again"), help="one half of it")
+    parser.add_argument("--unchecked", action="store_true", help="beside Datumaro without the slow way, checked")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="convert-speed-") as name:
         folder = (given.folder or Path(name)).resolve()
@@ -78,7 +79,7 @@ def _environment(folder: Path) -> str:
 
 def _beside_datumaro(folder: Path, python: str, given: argparse.Namespace) -> str:
     commands = {
-        "checked": ["sh", "-c", CHECKED],
+        **({} if given.unchecked else {"checked": ["sh", "-c", CHECKED]}),
         "direct": DIRECT,
         "direct --link": [*DIRECT, "--link"],
         "cp": ["sh", "-c", "mkdir coco && cp -r raw/train/image_2 raw/val/image_2 raw/test/image_2 --parents coco"],
@@ -89,18 +90,23 @@ def _beside_datumaro(folder: Path, python: str, given: argparse.Namespace) -> st
         for _ in range(rounds):
             for way, command in commands.items():
                 runs[way, count].append(_fresh_run(folder, command, count))
-                print(f"{way}, {count}: {runs[way, count][-1].seconds:.1f} s", file=sys.stderr)
     return _compared(runs, given)
 
 
 def _fresh_run(folder: Path, command: list[str], count: int) -> Measured:
     """Run ``command`` in a new project, so that nothing is known from before."""
     project = _project(folder, folder / str(count))
-    os.sync()  # no run pays for what the one before has left to be written
     try:
-        return measure(command, project, folder / "log")
+        return _synced_run(command, project, folder)
     finally:
         shutil.rmtree(project)
+
+
+def _synced_run(command: list[str], project: Path, folder: Path) -> Measured:
+    os.sync()  # no run pays for what the one before has left to be written
+    run = measure(command, project, folder / "log")
+    print(f"{' '.join(command)[-60:]}: {run.seconds:.1f} s", file=sys.stderr)
+    return run
 
 
 def _compared(runs: dict[tuple[str, int], list[Measured]], given: argparse.Namespace) -> str:
@@ -126,31 +132,29 @@ def _compared(runs: dict[tuple[str, int], list[Measured]], given: argparse.Names
 
 
 def _again(folder: Path, given: argparse.Namespace) -> str:
-    """``dvc repro convert`` of everything, then after one picture has changed."""
+    """``dvc repro convert`` of everything in a new project, then after one picture has changed; in every round."""
     raw = folder / str(given.pictures)
-    project = _project(folder, raw, versioned=True)
     repro = [sys.executable, "-m", "dvc", "repro", "convert"]
-    first = measure(repro, project, folder / "log")
-    later = []
-    for version in range(1, given.rounds + 1):
-        write_picture(raw, 11, count=given.pictures, extension=given.extension, version=version)
-        later.append(measure(repro, project, folder / "log"))
-    rows = [_shares("first", [first]), _shares("one picture changed", later)]
-    rows.append(
-        ["second over first", *(f"{b / a:.2f}" for a, b in zip(_medians([first]), _medians(later), strict=True))]
-    )
+    first, later = [], []
+    for version in range(given.rounds):
+        project = _project(folder, raw, versioned=True)
+        first.append(_shares(_synced_run(repro, project, folder)))
+        write_picture(raw, 11, count=given.pictures, extension=given.extension, version=version + 1)
+        later.append(_shares(_synced_run(repro, project, folder)))
+        shutil.rmtree(project)
+    ratios = [[b / a for a, b in zip(*pair, strict=True)] for pair in zip(first, later, strict=True)]
+    rows = [
+        [name, *(f"{statistics.median(values):.{digits}f}" for values in zip(*runs, strict=True))]
+        for name, runs, digits in (("first", first, 1), ("one changed", later, 1), ("second over first", ratios, 2))
+    ]
     heads = [f"{given.pictures} {given.extension}", "dvc repro, s", "convert's own, s", "DVC and start, s"]
     return _table(heads, rows)
 
 
-def _shares(name: str, runs: list[Measured]) -> list[str]:
-    return [name, *(f"{seconds:.1f}" for seconds in _medians(runs))]
-
-
-def _medians(runs: list[Measured]) -> list[float]:
-    own = [float(re.findall(r"convert: done in ([0-9.]+) s", run.output)[-1]) for run in runs]
-    rest = [run.seconds - seconds for run, seconds in zip(runs, own, strict=True)]
-    return [statistics.median(values) for values in ([run.seconds for run in runs], own, rest)]
+def _shares(run: Measured) -> list[float]:
+    """Seconds of all, of convert itself, and of the rest."""
+    own = float(re.findall(r"convert: done in ([0-9.]+) s", run.output)[-1])
+    return [run.seconds, own, run.seconds - own]
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:

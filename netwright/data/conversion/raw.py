@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True)
-class RawBox:
+class RawBox(NamedTuple):
     """A box as its file states it: class name and (xmin, ymin, xmax, ymax) in pixels, unchecked, NaN included.
 
     ``difficult`` and ``truncated`` (0..1) are Pascal VOC's and KITTI's, ``occluded`` (0..3) KITTI's, ``crowd`` is

@@ -115,7 +115,8 @@ def place_piece(piece: _Piece, place: Place) -> _PlacedPiece:
     if len(odd := np.flatnonzero(~np.isfinite(corners).all(axis=1))):
         owner = pictures[np.searchsorted(np.cumsum([picture.boxes for picture in pictures]), odd[0], side="right")]
         raise UserError(f"{owner.source} has a box that is not finite, which cannot be written: {EITHER_WAY}")
-    flags = {name: np.array([getattr(box, name) for box in boxes], kind) for name, kind in _FLAGS.items()}
+    columns = dict(zip(RawBox._fields, zip(*boxes, strict=True), strict=False)) if boxes else {}
+    flags = {name: np.array(columns.get(name, ()), kind) for name, kind in _FLAGS.items()}
     return _PlacedPiece(pictures, [box.label for box in boxes], corners, flags)
 
 

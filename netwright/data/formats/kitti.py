@@ -19,7 +19,7 @@ from netwright.artifacts.dataset import Record
 from netwright.data.conversion.raw import RawBox, RawDataset, RawLabels
 from netwright.data.formats.folders import files_below, refuse_outside, stem_of, subfolders
 from netwright.data.formats.kitti_groups import read_groups
-from netwright.data.formats.label_text import check_class, quote, read_lines, write_lines
+from netwright.data.formats.label_text import check_class, is_class, quote, read_lines, write_lines
 from netwright.data.formats.labelled_files import LABEL, LabelledFiles, Row, match_files, settle, split_of
 from netwright.data.formats.picture_files import EXTENSIONS, inside, write_picture
 from netwright.errors import UserError
@@ -79,7 +79,7 @@ def load(folder: Path) -> RawDataset:
 
 def read_labels(path: str | Path, shown: str) -> RawLabels:
     """Parse the label file ``path``, called ``shown`` in messages. Raises UserError naming the line."""
-    return RawLabels(boxes=tuple(_box(line, f"{shown}, line {number}") for number, line in read_lines(path, shown)))
+    return RawLabels(boxes=tuple(_box(line, shown, number) for number, line in read_lines(path, shown)))
 
 
 def pictures_in(split: str) -> str:
@@ -176,31 +176,33 @@ def _listed(folder: Path, rows: list[Row]) -> list[Row]:
 def _looks_like(line: str) -> bool:
     """15 or 16 fields, and not a YOLO polygon: a class that is no number, or corners beyond 1."""
     try:
-        box = _box(line, "")
+        box = _box(line, "", 0)
     except UserError:
         return False
     return not box.label.isdigit() or any(abs(corner) > 1 for corner in box.corners)
 
 
-def _box(line: str, where: str) -> RawBox:
-    fields = line.split()
+def _box(line: str, shown: str, number: int) -> RawBox:
+    fields, where = line.split(), partial("{}, line {}".format, shown, number)
     words = 1 if len(fields) > 1 and _is_number(fields[1]) else _words(fields)
     if len(fields) - words not in (14, 15):
         raise UserError(
-            f"{where} has {len(fields)} fields, {quote(line)}: KITTI has 15 (type, truncated, occluded, alpha, "
+            f"{where()} has {len(fields)} fields, {quote(line)}: KITTI has 15 (type, truncated, occluded, alpha, "
             "left, top, right, bottom, 7 of 3D), or 16 with a score"
         )
     try:
-        truncated, occluded, _, xmin, ymin, xmax, ymax = (float(field) for field in fields[words : words + 7])
+        truncated, occluded, _, xmin, ymin, xmax, ymax = map(float, fields[words : words + 7])
     except ValueError:
-        raise UserError(f"{where} has text where a number belongs, {quote(line)}: repair it") from None
-    label = check_class(" ".join(fields[:words]), where)
+        raise UserError(f"{where()} has text where a number belongs, {quote(line)}: repair it") from None
+    label = " ".join(fields[:words])
+    if not is_class(label):
+        check_class(label, where())
     return RawBox(
         label=label,
         corners=(xmin, ymin, xmax, ymax),
         crowd=label.lower() == "dontcare",
-        truncated=min(max(truncated, 0.0), 1.0) if math.isfinite(truncated) else 0.0,
-        occluded=int(min(max(occluded, 0), 3)) if math.isfinite(occluded) else 3,
+        truncated=truncated if 0 <= truncated <= 1 else float(truncated > 1 and math.isfinite(truncated)),
+        occluded=int(occluded) if 0 <= occluded <= 3 else 0 if -math.inf < occluded < 0 else 3,
     )
 
 

@@ -3,6 +3,7 @@
 import codecs
 import os
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from netwright.errors import UserError
@@ -39,11 +40,17 @@ def write_lines(lines: Iterable[str], path: Path) -> None:
 def check_class(name: str, where: str) -> str:
     """Return the class name, stripped. Raises UserError for an empty or overlong one, or control characters."""
     stripped = name.strip()
-    if not stripped or len(stripped) > _LONGEST or not stripped.isprintable():
+    if not is_class(stripped):
         raise UserError(
             f"{where} has {quote(name)} for a class name: up to {_LONGEST} printable characters are expected"
         )
     return stripped
+
+
+@lru_cache(maxsize=10_000)
+def is_class(name: str) -> bool:
+    """Whether ``name``, stripped, can be a class's."""
+    return 0 < len(name) <= _LONGEST and name.isprintable()
 
 
 def quote(line: str) -> str:
