@@ -1,14 +1,18 @@
-"""Verifying a release: signature, hashes, schema, and every number computed anew."""
+"""Verifying a release: signature, hashes, schema, and the whole certificate computed anew."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from netwright.artifacts.certificate import RefusedError
+from netwright.artifacts.report import read_report
 from netwright.certificates.signature import check_signature
-from netwright.certificates.verify import check_claims, check_numbers, check_release
+from netwright.certificates.verify import check_claims, read_release
 from netwright.errors import UserError
-from stages._certificate.dvc_lock import configuration_of, hashes_of, read_all, read_lock
+from pipelines.certificate_release import model_files
+from stages import paths
+from stages._certificate.build import certificate_of
+from stages._certificate.dvc_lock import check_outputs_recorded, configuration_of, read_all, read_lock
 
 
 def verify_release(folder: Path, public: Path) -> Iterator[str]:
@@ -17,26 +21,27 @@ def verify_release(folder: Path, public: Path) -> Iterator[str]:
         raise UserError(f"no folder {folder}: give that of a release, such as release/cells-1.0")
     key = check_signature(folder, public)
     yield f"signature: every file of {folder} is as key {key[:16]} signed it"
-    certificate, evidence = check_release(folder)
+    certificate = read_release(folder)
     yield f"schema and hashes: version {certificate['version']}, {len(certificate['files'])} files"
-    count = check_numbers(certificate, evidence)
-    count += _check_provenance(certificate, folder)
-    yield f"numbers: {count} values of {certificate['deployed']} are those of the raw results and dvc.lock"
+    count = check_claims(certificate, _computed_anew(certificate, folder))
+    yield f"content: {count} values of {certificate['deployed']} are those of the raw results and dvc.lock"
     yield f"verified: {folder}"
 
 
-def _check_provenance(certificate: Mapping[str, Any], folder: Path) -> int:
-    """Compare stages and configuration with the dvc.lock of the release."""
+def _computed_anew(certificate: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The certificate that the files of the release give.
+
+    Two things are taken from the certificate, since no file here tells them: the code's hash, and the versions of the
+    tools that computed it.
+    """
+    report = read_report(folder / paths.REPORTS)
+    released = [path.as_posix() for path in (paths.EXPORTS, *model_files(report))]
+    given = {"code": certificate["code"]["sha256"], "machine": report["machine"]}
     try:
-        anew = {
-            "stages": hashes_of(read_lock(folder)),
-            "training": {"configuration": configuration_of(read_all(folder))},
-        }
+        stages = read_lock(folder)
+        check_outputs_recorded(folder, stages, only=released)
+        anew = certificate_of(folder, stages, configuration_of(read_all(folder)), **given)
     except RefusedError as reason:
-        raise UserError(f"{folder}: {reason}") from None
-    claimed = {
-        "stages": certificate["stages"],
-        "training": {"configuration": certificate["training"]["configuration"]},
-    }
-    anew["training"]["configuration"].pop("certificate", None)
-    return check_claims(claimed, anew)
+        raise UserError(f"{folder} holds a result that may not be certified: {reason}") from None
+    anew["method"]["tools"] = certificate["method"]["tools"]
+    return anew

@@ -2,13 +2,16 @@
 
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from netwright.artifacts.certificate import CERTIFICATE, write_certificate
 from netwright.artifacts.dataset_report import DATASET_PAGE, DATASET_REPORT
-from netwright.artifacts.report import METRICS
+from netwright.artifacts.model import ARCHITECTURE
+from netwright.artifacts.report import METRICS, read_report
 from netwright.certificates.keys import ensure_key, public_path
 from netwright.certificates.release import check_free, copy_into, new_release, write_release_facts
 from netwright.certificates.signature import check_signature, sign_folder
@@ -17,7 +20,7 @@ from netwright.reporting.certificate_page import write_certificate_page
 from netwright.reporting.certificate_text import write_certificate_text
 from pipelines.machine import describe_machine
 from stages import paths
-from stages._certificate.build import build_certificate
+from stages._certificate.build import WEIGHTS, build_certificate, deployed_model
 from stages._certificate.code_tree import PATHS
 from stages._certificate.dvc_lock import LOCK
 from stages._entry.app import validated
@@ -62,7 +65,13 @@ def _others(project: Path) -> list[str]:
     """What a reader wants beside the files that the certificate names."""
     pages = (paths.REPORTS / "index.html", paths.REPORTS / METRICS, paths.CONVERTED / DATASET_PAGE)
     needed = (paths.CONVERTED / DATASET_REPORT, Path(SNAPSHOT), Path(LOCK))
-    return [path.as_posix() for path in (*needed, *(path for path in pages if (project / path).is_file()))]
+    models = model_files(read_report(project / paths.REPORTS))
+    return [path.as_posix() for path in (*needed, *models, *(path for path in pages if (project / path).is_file()))]
+
+
+def model_files(report: Mapping[str, Any]) -> tuple[Path, Path]:
+    """What the certificate's architecture and weights are read from."""
+    return deployed_model(report) / ARCHITECTURE, WEIGHTS
 
 
 def _commit(project: Path) -> str:

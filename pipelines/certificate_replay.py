@@ -11,7 +11,7 @@ from rich.table import Table
 from netwright.artifacts.report import POINT
 from netwright.certificates.replay import Again, Replay, replay
 from netwright.certificates.signature import check_signature
-from netwright.certificates.verify import check_release
+from netwright.certificates.verify import read_release
 from netwright.errors import UserError
 from netwright.reporting.units import decimals, signed, significant
 
@@ -23,7 +23,7 @@ def replay_release(folder: Path, public: Path, *, data: Path, within: float) -> 
     points of 0.01 from the certified one.
     """
     check_signature(folder, public)
-    certificate, _ = check_release(folder)
+    certificate = read_release(folder)
     scratch = Path(os.environ.get("NETWRIGHT_SCRATCH", ".netwright"))
     found = replay(certificate, folder / "exports", data=data, scratch=scratch)
     _print(certificate, found, Console(highlight=False, soft_wrap=True, markup=False, emoji=False))

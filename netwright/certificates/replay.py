@@ -11,7 +11,6 @@ from netwright.artifacts.bundle import Bundle, read_bundle
 from netwright.artifacts.dataset import read_manifest
 from netwright.certificates.evidence import SPLITS
 from netwright.certificates.metrics import overall_values
-from netwright.certificates.verify import method_of
 from netwright.data.feeding.pictures import PictureSet, load_pictures
 from netwright.deployment.latency import Ratio, median_ratio, percentiles
 from netwright.deployment.rows import Row, open_rows, score_rows, time_rows
@@ -112,7 +111,7 @@ def _check_ran(row: Row) -> None:
 def _accuracies(certificate: Certificate, row: Row, splits: Mapping[str, PictureSet]) -> list[Again]:
     again = []
     for split, pictures in splits.items():
-        found = overall_values(evaluate(truth_of(pictures), row.found[split]), method_of(certificate).metrics)
+        found = overall_values(evaluate(truth_of(pictures), row.found[split]), certificate["method"]["metrics"])
         for metric, told in certificate["accuracy"][split]["overall"].items():
             here = found[metric]
             if told["value"] is not None and here is not None:

@@ -1,49 +1,26 @@
-"""Checking a release: what the certificate claims is computed anew from the raw results that lie beside it."""
+"""Checking a release: its own facts, and the certificate against one that was computed anew."""
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from netwright.artifacts.certificate import read_certificate
-from netwright.certificates.compose import dataset_facts, hash_files
-from netwright.certificates.evidence import Evidence, read_evidence
-from netwright.certificates.measured import SAME, check_report, measured
-from netwright.certificates.method import Method
+from netwright.certificates.measured import SAME
 from netwright.certificates.release import RELEASE, VERSION, check_hashes
-from netwright.certificates.steps import certified_rows, check_rows
 from netwright.errors import UserError
 
 
-def check_release(folder: Path) -> tuple[dict[str, Any], Evidence]:
-    """Check hashes and schema of the release in ``folder``; return its certificate and the evidence for it.
+def read_release(folder: Path) -> dict[str, Any]:
+    """The certificate of the release in ``folder``; schema and hashes are checked.
 
-    Raises UserError that names what is wrong.
+    Raises UserError that names what is missing, damaged, of another version or another file.
     """
     facts = _release_facts(folder)
     certificate = read_certificate(folder)
     check_hashes(folder, facts["files"])
     check_hashes(folder, certificate["files"])
-    places = {"reports": folder / "reports", "exports": folder / "exports"}
-    evidence = read_evidence(**places, data=folder / "data/converted")
-    check_claims({"files": certificate["files"]}, {"files": hash_files(evidence, **places)})
-    return certificate, evidence
-
-
-def check_numbers(certificate: Mapping[str, Any], evidence: Evidence) -> int:
-    """Compute every number of ``certificate`` anew; return how many there are.
-
-    Raises UserError that names the first that differs, or a row that may not be certified.
-    """
-    method = method_of(certificate)
-    report = evidence.report
-    check_rows(certified_rows(evidence.rows, report["baseline"], report["deployed"]))
-    check_report(evidence)
-    anew = {key: report[key] for key in ("deployed", "baseline", "machine", "tools")} | measured(evidence, method)
-    anew["dataset"] = dataset_facts(evidence.dataset) | {"licence": certificate["dataset"]["licence"]}
-    anew["architecture"] = certificate["architecture"] | _exported(evidence)
-    return check_claims({key: certificate[key] for key in anew}, anew)
+    return certificate
 
 
 def check_claims(claimed: Mapping[str, Any], anew: Mapping[str, Any]) -> int:
@@ -53,25 +30,6 @@ def check_claims(claimed: Mapping[str, Any], anew: Mapping[str, Any]) -> int:
         if not _same(told, found):
             raise UserError(f"the certificate has {place} = {told!r}, the files beside it give {found!r}")
     return len(pairs)
-
-
-def method_of(certificate: Mapping[str, Any]) -> Method:
-    """How the certificate's numbers were made."""
-    told = certificate["method"]
-    return Method(
-        metrics=tuple(told["metrics"]),
-        resamples=told["resamples"],
-        seed=told["seed"],
-        confidence=told["confidence"],
-    )
-
-
-def _exported(evidence: Evidence) -> dict[str, Any]:
-    """What the exports say of the architecture."""
-    bundle, deployed = evidence.bundle, evidence.rows[evidence.report["deployed"]]
-    spec = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(bundle.input).items()}
-    counts = {key: deployed[key] for key in ("params", "macs")}
-    return {"classes": list(bundle.classes), "input": spec} | counts
 
 
 def _release_facts(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,13 @@ def configuration_of(stages: Stages) -> dict[str, dict[str, Any]]:
     return found
 
 
-def check_outputs_recorded(project: Path, stages: Stages) -> None:
-    """Raise RefusedError where a file of ``project`` is not the one that ``stages`` made."""
+def check_outputs_recorded(folder: Path, stages: Stages, only: Collection[str] | None = None) -> None:
+    """Raise RefusedError where an output in ``folder``, all or ``only`` some, is not the one that ``stages`` made."""
     for name, sides in hashes_of(stages).items():
         for path, recorded in sides["outs"].items():
-            if not (project / path).exists() or dvc_hash(project / path) != recorded:
+            if only is not None and path not in only:
+                continue
+            if not (folder / path).exists() or dvc_hash(folder / path) != recorded:
                 raise RefusedError(f"{path} is not what {LOCK} says that {name} made: dvc repro")
 
 

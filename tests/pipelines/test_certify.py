@@ -90,6 +90,7 @@ def test_a_release_holds_what_its_reader_needs(project: Path, release: Path) -> 
     assert names == {
         *("certificate.json", "certificate.html", "certificate.md", "release.json", "model.sig"),
         *("params.yaml", "dvc.lock", "data/converted/report.json", "data/converted/index.html"),
+        *("models/init/init.json", "models/quantized/architecture.json"),
         *(
             f"exports/{name}"
             for name in ("bundle.json", "trained_fp32.onnx", "pruned_fp32.onnx", "quantized_int8.onnx")
@@ -259,6 +260,11 @@ LIES: dict[str, tuple[Callable[[Path], object], str]] = {
     "machine": (claim("machine", "cpu", "model", value="a faster one"), "machine.cpu.model = 'a faster one'"),
     "dataset": (claim("dataset", "splits", "test", "images", value=900), "dataset.splits.test.images = 900"),
     "input": (claim("architecture", "input", "height", value=32), "architecture.input.height = 32"),
+    "backbone": (claim("architecture", "backbone", value="another"), "architecture.backbone = 'another'"),
+    "weights": (claim("weights", "licence", value="MIT"), "weights.licence = 'MIT', the files beside it give 'none'"),
+    "licence": (claim("dataset", "licence", value="public domain"), "dataset.licence = 'public domain'"),
+    "limitations": (claim("limitations", value=["Nothing."]), r"limitations\[0\] = 'Nothing.'"),
+    "resamples": (claim("method", "resamples", value=5000), "method.resamples = 5000"),
     "epochs": (claim("training", "configuration", "train", "epochs", value=80), "configuration.train.epochs = 80"),
     "stage": (claim("stages", "qat", "outs", "models/quantized/architecture.json", value="f" * 32), "stages.qat.outs"),
     "file": (claim("files", "exports/pruned_fp32.onnx", value="0" * 64), "pruned_fp32.onnx is not the file that was"),
