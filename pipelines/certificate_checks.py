@@ -12,6 +12,7 @@ from netwright.errors import UserError
 from pipelines.certificate_release import model_files
 from stages import paths
 from stages._certificate.build import certificate_of
+from stages._certificate.code_tree import committed_hash
 from stages._certificate.dvc_lock import check_outputs_recorded, configuration_of, read_all, read_lock
 
 
@@ -21,11 +22,22 @@ def verify_release(folder: Path, public: Path) -> Iterator[str]:
         raise UserError(f"no folder {folder}: give that of a release, such as release/cells-1.0")
     key = check_signature(folder, public)
     yield f"signature: every file of {folder} is as key {key[:16]} signed it"
-    certificate = read_release(folder)
+    certificate, commit = read_release(folder)
     yield f"schema and hashes: version {certificate['version']}, {len(certificate['files'])} files"
     count = check_claims(certificate, _computed_anew(certificate, folder))
     yield f"content: {count} values of {certificate['deployed']} are those of the raw results and dvc.lock"
+    yield _code(certificate["code"]["sha256"], commit)
     yield f"verified: {folder}"
+
+
+def _code(certified: str, commit: str) -> str:
+    """Whether the commit holds the code: only a clone of the project can tell."""
+    found = committed_hash(Path.cwd(), commit)
+    if found is None:
+        return f"code: not checked, commit {commit[:12]} is not in a clone here"
+    if found != certified:
+        raise UserError(f"commit {commit[:12]} holds other code than the certificate's {certified[:12]}")
+    return f"code: commit {commit[:12]} holds it"
 
 
 def _computed_anew(certificate: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def replay_release(folder: Path, public: Path, *, data: Path, within: float) -> 
     points of 0.01 from the certified one.
     """
     check_signature(folder, public)
-    certificate = read_release(folder)
+    certificate, _ = read_release(folder)
     scratch = Path(os.environ.get("NETWRIGHT_SCRATCH", ".netwright"))
     found = replay(certificate, folder / "exports", data=data, scratch=scratch)
     _print(certificate, found, Console(highlight=False, soft_wrap=True, markup=False, emoji=False))

@@ -1,6 +1,7 @@
 """Checking a release: its own facts, and the certificate against one that was computed anew."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from netwright.certificates.measured import SAME
 from netwright.certificates.release import RELEASE, VERSION, check_hashes
 from netwright.errors import UserError
 
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
-def read_release(folder: Path) -> dict[str, Any]:
-    """The certificate of the release in ``folder``; schema and hashes are checked.
+
+def read_release(folder: Path) -> tuple[dict[str, Any], str]:
+    """The certificate of the release in ``folder``, and the commit that made it; schema and hashes are checked.
 
     Raises UserError that names what is missing, damaged, of another version or another file.
     """
@@ -20,7 +23,7 @@ def read_release(folder: Path) -> dict[str, Any]:
     certificate = read_certificate(folder)
     check_hashes(folder, facts["files"])
     check_hashes(folder, certificate["files"])
-    return certificate
+    return certificate, facts["commit"]
 
 
 def check_claims(claimed: Mapping[str, Any], anew: Mapping[str, Any]) -> int:
@@ -36,7 +39,9 @@ def _release_facts(folder: Path) -> dict[str, Any]:
     path = folder / RELEASE
     try:
         facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        version, _ = facts["version"], (facts["name"], facts["commit"], facts["files"].items())
+        version, _ = facts["version"], (facts["name"], facts["files"].items())
+        if not _COMMIT.fullmatch(facts["commit"]):
+            raise UserError(f"{path} names no commit: {facts['commit']!r}")
     except FileNotFoundError:
         raise UserError(f"no {RELEASE} in {folder}: it is no release (python -m pipelines.certify issue)") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -24,6 +24,15 @@ def code_hash(project: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def committed_hash(project: Path, commit: str) -> str | None:
+    """The same of ``commit``; None where ``project`` is no clone that holds it."""
+    try:
+        listed = _git(project, "-c", "core.quotePath=off", "ls-tree", "-r", commit, *PATHS)
+    except RefusedError:
+        return None
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
 def _git(project: Path, *arguments: str, given: str = "") -> str:
     try:
         answer = subprocess.run(

@@ -80,7 +80,8 @@ def test_issue_then_verify(
     assert run(monkeypatch, "verify", "release/second") == 0
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "certify: verified: release/second"
-    assert len(said) == 4
+    assert len(said) == 5
+    assert said[3].endswith("holds it")
     assert run(monkeypatch, "key") == 0
     assert str(public_path(private)) in capsys.readouterr().out
 
@@ -123,6 +124,19 @@ def test_the_code_hash_is_what_git_prints(project: Path, release: Path) -> None:
     code = json.loads((release / "certificate.json").read_text("utf-8"))["code"]
     listed = git(project, "ls-tree", "-r", "HEAD", *code["paths"])
     assert hashlib.sha256(listed.encode()).hexdigest() == code["sha256"]
+
+
+def test_code_is_checked_where_the_commit_is(
+    project: Path, release: Path, key: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert "code: not checked, commit" in list(verify_release(release, public_path(key)))[3]
+    monkeypatch.chdir(project)
+    claim("code", "sha256", value="0" * 64)(release)
+    sign_again(release, key)
+    with pytest.raises(UserError, match="holds other code than the certificate's 000000000000"):
+        list(verify_release(release, public_path(key)))
 
 
 # ---- what issue refuses
@@ -283,6 +297,7 @@ LIES: dict[str, tuple[Callable[[Path], object], str]] = {
         "dvc.lock is not the file that was",
     ),
     "no facts": (lambda release: (release / "release.json").unlink(), "no release.json in"),
+    "no commit": (lambda release: write_facts(release, commit="--output=x"), "names no commit: '--output=x'"),
     "facts of another version": (lambda release: write_facts(release, version=3), "is of version 3, known is 1"),
 }
 
@@ -300,15 +315,20 @@ def write_facts(release: Path, **changes: Any) -> None:
     write_json(path, json.loads(path.read_text("utf-8")) | changes)
 
 
-@pytest.mark.parametrize("case", LIES)
-def test_verify_names_what_does_not_hold(release: Path, key: Path, case: str) -> None:
-    lie, reason = LIES[case]
-    lie(release)
-    if (release / "release.json").is_file() and case not in ("dvc.lock", "facts of another version"):
+def sign_again(release: Path, key: Path) -> None:
+    """With the certificate's new hash in release.json, as an issuer would."""
+    if (release / "release.json").is_file():
         facts = json.loads((release / "release.json").read_text("utf-8"))
         write_facts(release, files=facts["files"] | {"certificate.json": sha256_of(release / "certificate.json")})
     (release / SIGNATURE).unlink()
     sign_folder(release, key)
+
+
+@pytest.mark.parametrize("case", LIES)
+def test_verify_names_what_does_not_hold(release: Path, key: Path, case: str) -> None:
+    lie, reason = LIES[case]
+    lie(release)
+    sign_again(release, key)
     with pytest.raises(UserError, match=reason):
         list(verify_release(release, public_path(key)))
 
