@@ -59,7 +59,7 @@ class Page:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 60) -> None:
+    def wait(self, script: str, seconds: float = 120) -> None:
         """Wait until ``script`` is true in the page; fails with the page's text where it does not become so."""
         deadline = time.monotonic() + seconds
         while not self.run(script):

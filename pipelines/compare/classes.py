@@ -78,7 +78,7 @@ def _with_intervals(one: "Evaluation", other: "Evaluation", draws: Draws) -> Cla
     classes = class_bootstrap(one, other, resamples=draws.resamples, seed=draws.seed)
     note = f"95 % intervals of a paired bootstrap: {overall.pictures} pictures drawn {draws.resamples} times"
     if len(classes) > 1:
-        note += f"; each stands for itself, so 1 in 20 of {len(classes)} classes would seem to differ by chance"
+        note += "; each stands for itself: of twenty classes that do not differ, one would seem to"
     rows = [_row(_OVERALL, overall.map50_95), *(_row(name, pair) for name, pair in classes.items())]
     return ClassTable(split=draws.split, rows=tuple(rows), note=note)
 

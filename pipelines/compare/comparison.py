@@ -1,5 +1,6 @@
 """Everything that a comparison finds out, for the terminal and the page alike."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pipelines.compare.changes import Changes, changes
 from pipelines.compare.classes import ClassTable, Draws, compare_classes
 from pipelines.compare.factors import Factor, labels, varied
 from pipelines.compare.files import RunFiles, read_lock
-from pipelines.compare.front import Front, pareto_front
+from pipelines.compare.front import Front, eligible, pareto_front
 from pipelines.compare.importance import Importance
 from pipelines.compare.selection import Selection
 from pipelines.compare.weighing import Task
@@ -136,6 +137,10 @@ def _notes(trials: tuple[Trial, ...], comparable: bool) -> list[str]:
         names = sorted({trial.tags.get("dataset", "?") for trial in trials})
         what = f"of {', '.join(names)}" if len(names) > 1 else f"of {names[0]} with other pictures"
         notes.append(f"the runs are {what}: their accuracies do not compare, so configuration alone is compared")
+    reasons = [eligible(trial) for trial in trials]
+    if comparable and all(reasons):
+        told = ", ".join(f"{count} {reason}" for reason, count in Counter(reasons).items())
+        notes.append(f"no front, since no trial can stand on it: {told}")
     for tag in _CIRCUMSTANCES:
         values = sorted({trial.tags[tag] for trial in trials if tag in trial.tags})
         if len(values) > 1:

@@ -54,10 +54,10 @@ class Importance:
 def importance(factors: Sequence[Factor], results: Sequence[float], *, seed: int = 0) -> Importance:
     """Weigh ``factors`` by what they do to ``results`` (an entry per trial), heaviest first."""
     y = np.asarray(results, dtype=np.float64)
-    if not factors:
-        return _nothing("no parameter differs between these trials")
     if len(y) < FEWEST:
         return _nothing(f"cannot be told from {len(y)} trials: {FEWEST} are the least")
+    if not factors:
+        return _nothing("no parameter differs between these trials")
     if np.ptp(y) == 0:
         return _nothing("all trials have the same result")
     return (_by_forest if len(y) >= ENOUGH else _by_ranks)(factors, y, np.random.default_rng(seed))

@@ -13,6 +13,7 @@ from pipelines.compare.plot import Plot, factor_plot, front_plot
 from pipelines.compare.terminal import marks_of
 from pipelines.trials import ACCURACY, LATENCY, SIZE, SPEED, TEST_ACCURACY, Trial
 
+_MOST_NUMBERED = 60  # trials up to which those of the front bear their numbers
 _MOST_FACTORS = 4  # whose charts are drawn, heaviest first
 _BAR, _CHART = 260.0, 420.0  # pixels: a whole importance, the width of the interval chart
 
@@ -21,7 +22,8 @@ def write_comparison_page(path: Path, comparison: Comparison, links: Mapping[str
     """Write the page whole to ``path``; ``links`` are texts and addresses of MLflow's own views."""
     places = {trial.run: str(place) for place, trial in enumerate(comparison.trials, start=1)}
     kinds = {trial.run: _kind(comparison, trial) for trial in comparison.trials}
-    numbered = {run: place for run, place in places.items() if kinds[run] in ("front", "knee")}
+    few = len(comparison.trials) <= _MOST_NUMBERED
+    numbered = {run: places[run] for run in comparison.front.members if few}
     tips = {trial.run: _tip(comparison, trial, places[trial.run]) for trial in comparison.trials}
     plots = {
         "wide": front_plot(comparison.trials, kinds, numbered, 1040),

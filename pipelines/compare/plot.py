@@ -85,7 +85,8 @@ def front_plot(trials: Sequence[Trial], kinds: Mapping[str, str], labels: Mappin
 def _radius(trial: Trial, kind: str, largest: float, count: int) -> float:
     if kind in ("other", "out") and count > _MANY:
         return 3.5
-    return round(max(18.0 * math.sqrt(trial.metrics[SIZE] / largest), 7.0), 1)
+    widest, least = (18.0, 7.0) if count <= _MANY else (10.0, 4.0)
+    return round(max(widest * math.sqrt(trial.metrics[SIZE] / largest), least), 1)
 
 
 def _log_axis(span: tuple[float, float], scale: Scale) -> list[tuple[float, str]]:

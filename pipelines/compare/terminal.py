@@ -65,7 +65,7 @@ def _print_trials(comparison: Comparison, console: Console, every: bool) -> None
     console.print(table)
     if hidden:
         console.print(f"{hidden} more with --all")
-    if len(comparison.trials) > 2:
+    if comparison.front.members and len(comparison.trials) > 2:
         console.print(
             "front: beaten by none in accuracy on val, latency and size; knee: nearest to the best of all three"
         )

@@ -60,17 +60,24 @@ def pages(project: Path) -> Iterator[str]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=5).read()
-                break
-            except OSError:
-                assert server.poll() is None
-                time.sleep(0.5)
+        _wait_for(address, server)
         yield address
     finally:
         server.terminate()
         server.wait(timeout=60)
+
+
+def _wait_for(address: str, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 300
+    while True:
+        try:
+            urllib.request.urlopen(f"{address}/health", timeout=5).read()
+        except OSError:
+            assert server.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.5)
+        else:
+            return
 
 
 @pytest.fixture
