@@ -21,7 +21,7 @@ from pipelines.compare.classes import Draws
 from pipelines.compare.page import write_comparison_page
 from pipelines.compare.terminal import print_comparison
 from pipelines.store import open_store, store_uri
-from pipelines.trials import read_trials, trial_of
+from pipelines.trials import _from_server, read_trials, trial_of
 from tests.pipelines.recorded_trials import (
     ROOT,
     Point,
@@ -93,6 +93,10 @@ def test_the_fast_reader_gives_what_mlflows_own_search_gives(project: Path, clie
     slow = client.search_runs([experiment.experiment_id], "tags.`netwright.sweep` = 'thresholds'")
     slow = [run for run in slow if run.data.tags["netwright.kind"] == "pipeline"]
     assert {trial.run: trial for trial in fast} == {run.info.run_id: trial_of(run) for run in slow}
+    wanted = {"netwright.sweep": "thresholds", "netwright.kind": "pipeline"}
+    assert {trial.run for trial in _from_server(client, [experiment.experiment_id], wanted)} == {
+        one.run for one in fast
+    }
     assert len(fast) == 6
     assert fast[0].params == params_of(threshold_sweep()[0])
     assert fast[0].metrics == pytest.approx(metrics_of(threshold_sweep()[0]))
