@@ -3,11 +3,12 @@
 Both read the same params.yaml and do no work; torch, timm and modelopt are imported by neither. The plain script has
 Hydra and MLflow in one process. The frame's stage goes through the door (whole snapshot validated, undeclared
 sections masked, ledger), and is then recorded by another process, as `python -m pipelines.repro` does once for all
-seven stages. Rounds alternate; medians are printed, with the machine's load.
+seven stages. Rounds alternate; medians are printed, of seconds and of CPU seconds, which other work disturbs less.
 """
 
 import argparse
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -73,16 +74,40 @@ def make_project(folder: Path) -> None:
     (folder / "models/pruned/history.csv").write_text(history + "\n", "utf-8")
 
 
-def seconds(folder: Path, name: str, number: int) -> float:
-    """How long the process ``name`` takes; every round has a result of its own to record."""
+def cost(folder: Path, name: str, number: int) -> tuple[float, float]:
+    """Seconds and CPU seconds of the process ``name``; every round has a result of its own to record."""
     (folder / "reports/benchmark.json").write_text(f'{{"rows": [], "round": {number}}}', "utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), children_cpu()
     subprocess.run(
         [sys.executable, f"run_{name}.py"], cwd=folder, env=environment, check=True, capture_output=True, text=True
     )
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun, children_cpu() - used
+
+
+def children_cpu() -> float:
+    """CPU seconds, user and system, of all child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def lines_of(taken: dict[str, list[float]]) -> dict[str, float]:
+    """Medians of the processes, and of what the frame adds in each round."""
+    rounds = list(zip(taken["hydra"], taken["stage"], taken["plain"], taken["record"], strict=True))
+    return {
+        "plain Hydra script": statistics.median(taken["hydra"]),
+        "stage through the door": statistics.median(taken["stage"]),
+        "plain Hydra + MLflow script": statistics.median(taken["plain"]),
+        "recording, once a pipeline": statistics.median(taken["record"]),
+        "the door adds (config, masking, ledger)": statistics.median(stage - hydra for hydra, stage, _, _ in rounds),
+        "a pipeline of one stage: door + recording - plain script": statistics.median(
+            stage + record - plain for _, stage, plain, record in rounds
+        ),
+        "each of seven stages: door + recording / 7 - plain script": statistics.median(
+            stage + record / 7 - plain for _, stage, plain, record in rounds
+        ),
+    }
 
 
 def main() -> None:
@@ -91,32 +116,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     names = ("hydra", "stage", "plain", "record")
-    taken: dict[str, list[float]] = {name: [] for name in names}
+    walls: dict[str, list[float]] = {name: [] for name in names}
+    cpus: dict[str, list[float]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make_project(folder)
         for name in names:  # stores are made, byte code is compiled
-            seconds(folder, name, -1)
+            cost(folder, name, -1)
         for number in range(rounds):
             for name in names:
-                taken[name].append(seconds(folder, name, number))
-    median = {name: statistics.median(values) for name, values in taken.items()}
-    pairs = list(zip(taken["hydra"], taken["stage"], taken["plain"], taken["record"], strict=True))
-    door = statistics.median(stage - plain for plain, stage, _, _ in pairs)
-    whole = statistics.median(stage + record - plain for _, stage, plain, record in pairs)
-    shared = statistics.median(stage + record / 7 - plain for _, stage, plain, record in pairs)
-    rows = [
-        ("plain Hydra script", f"{median['hydra']:.2f}"),
-        ("stage through the door", f"{median['stage']:.2f}"),
-        ("plain Hydra + MLflow script", f"{median['plain']:.2f}"),
-        ("recording, once a pipeline", f"{median['record']:.2f}"),
-        ("the door adds (config, masking, ledger)", f"{door:+.2f}"),
-        ("a pipeline of one stage: door + recording - plain script", f"{whole:+.2f}"),
-        ("each of seven stages: door + recording / 7 - plain script", f"{shared:+.2f}"),
-    ]
-    print("| median of paired rounds | s |\n|---|---|")
-    for name, value in rows:
-        print(f"| {name} | {value} |")
+                wall, cpu = cost(folder, name, number)
+                walls[name].append(wall)
+                cpus[name].append(cpu)
+    print("| median of rounds | s | CPU s |\n|---|---|---|")
+    used = lines_of(cpus)
+    for title, value in lines_of(walls).items():
+        print(f"| {title} | {value:.2f} | {used[title]:.2f} |")
     print(f"{rounds} rounds, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
