@@ -1,0 +1,100 @@
+"""Many trainings on one device, some at a time, each in a process forked after the imports.
+
+Importing torch and its friends costs some ten seconds a process; a fork has them already. The parent must therefore
+use no device and start no threads: what needs either happens in a child, ``in_child``.
+"""
+
+import multiprocessing as mp
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from netwright.errors import UserError
+from stages._entry.failures import guarded
+
+_FORK = mp.get_context("fork")
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """Names of the jobs that ended well, failed, and were never started or cut off."""
+
+    done: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def in_child(work: Callable[[], None]) -> None:
+    """Run ``work`` in a fork, its output on ours. Raises UserError where it fails; it has said why."""
+    process = _FORK.Process(target=lambda: sys.exit(guarded("prepare", work)))
+    sys.stdout.flush()  # or the child would say it again
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise UserError("nothing was trained: see the line above")
+
+
+def run_jobs(
+    jobs: Sequence[tuple[str, Callable[[], None]]], *, workers: int, limit_s: float, failures: int, logs: Path
+) -> Outcome:
+    """Run ``jobs`` (name, work), ``workers`` at a time, each with its output in a file of ``logs``.
+
+    After ``limit_s`` seconds, and after ``failures`` failed jobs, all that run are killed and none is started.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    waiting, live, outcome = list(jobs), dict[str, BaseProcess](), Outcome()
+    deadline = time.monotonic() + limit_s
+    with _killed_at_the_end(live):
+        while waiting or live:
+            for name in [name for name, process in live.items() if not process.is_alive()]:
+                _settle(name, live.pop(name), logs, outcome)
+            if time.monotonic() > deadline or len(outcome.failed) >= failures:
+                break
+            while waiting and len(live) < workers:
+                name, work = waiting.pop(0)
+                live[name] = _started(work, logs / f"{name}.log")
+                print(f"started {name}, {len(waiting)} wait", flush=True)
+            time.sleep(0.05)
+    outcome.left += [*live, *(name for name, _ in waiting)]
+    return outcome
+
+
+def _started(work: Callable[[], None], log: Path) -> BaseProcess:
+    process = _FORK.Process(target=_child, args=(work, log))
+    sys.stdout.flush()
+    process.start()
+    return process
+
+
+def _child(work: Callable[[], None], log: Path) -> None:
+    with log.open("w") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    sys.exit(guarded(log.stem, work))
+
+
+def _settle(name: str, process: BaseProcess, logs: Path, outcome: Outcome) -> None:
+    if process.exitcode == 0:
+        outcome.done.append(name)
+        return
+    outcome.failed.append(name)
+    said = (logs / f"{name}.log").read_text("utf-8", errors="replace").strip().splitlines()
+    print(f"FAILED {name} (status {process.exitcode}): {said[-1] if said else 'no output'}", flush=True)
+    print(f"       all of it: {logs / f'{name}.log'}", flush=True)
+
+
+@contextmanager
+def _killed_at_the_end(live: dict[str, BaseProcess]) -> Iterator[None]:
+    """Ctrl-C, too, leaves no training behind."""
+    try:
+        yield
+    finally:
+        for process in live.values():
+            with suppress(ProcessLookupError):
+                process.kill()
+            process.join()
