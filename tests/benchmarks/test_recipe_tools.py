@@ -1,0 +1,80 @@
+"""What the benchmark scripts say of results: read from either format, compared, and timed to an accuracy."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.changed_params import changed_settings, parsed_changes, read_params
+from benchmarks.recipe_compare import evaluated
+from benchmarks.side_by_side import run_jobs
+from benchmarks.time_to_accuracy import report, seconds_to
+from netwright.errors import UserError
+from netwright.evaluation.detections import Detections, write_detections
+from netwright.evaluation.truth import Truth
+
+ROOT = Path(__file__).resolve().parents[2]
+BOX = np.array([[10, 20, 50, 60]], dtype=np.float32)
+NONE = np.zeros(1, dtype=np.bool_)
+TRUTH = Truth(
+    names=("a", "b"),
+    sizes=((100, 100), (100, 100)),
+    boxes=(BOX, BOX),
+    labels=(np.array([0]), np.array([1])),
+    difficult=(NONE, NONE),
+    crowd=(NONE, NONE),
+    groups=("", ""),
+    classes=("red", "green"),
+)
+
+
+@pytest.mark.parametrize("image", [{"image_id": 2}, {"image_id": "b"}, {"image_id": 7, "file_name": "b.jpg"}])
+def test_coco_results_and_parquet_of_the_same_detections_score_alike(tmp_path: Path, image: dict[str, object]) -> None:
+    found = Detections(BOX + 2, np.array([0.75], np.float32), np.array([1]))
+    write_detections(tmp_path / "a.parquet", [("x", "torch", "val", "b", found)])
+    row = {**image, "category_id": 2, "bbox": [12.0, 22.0, 40.0, 40.0], "score": 0.75}
+    (tmp_path / "a.json").write_text(json.dumps([row]))
+    ours, theirs = (evaluated(tmp_path / name, TRUTH, "val", 1) for name in ("a.parquet", "a.json"))
+    assert list(ours.coco.stats) == list(theirs.coco.stats)
+    assert 0 < ours.coco.stats[0] < 0.5  # one of two boxes, not quite in place
+
+
+def test_categories_that_start_at_another_number_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[{"image_id": "a", "category_id": 0, "bbox": [1, 1, 2, 2], "score": 1.0}]')
+    with pytest.raises(UserError, match="--first-category"):
+        evaluated(tmp_path / "a.json", TRUTH, "val", 1)
+
+
+def test_seconds_to_an_accuracy_and_their_ratio() -> None:
+    fast, slow = [(1.0, 0.5), (2.0, 0.8)], [(1.0, 0.1), (4.0, 0.48), (8.0, 0.5)]
+    assert seconds_to(slow, 0.48) == 4.0
+    assert seconds_to(slow, 0.6) is None
+    lines = report({"pretrained": [fast], "random": [slow]}, 0.95)
+    assert [line.split()[-1] for line in lines if "ratio" in line] == ["4.00", "2.00"]
+
+
+def test_changes_reach_the_settings_and_unknown_keys_are_named() -> None:
+    params = read_params(ROOT)
+    changes = parsed_changes(["train.epochs=3", "train.augment.scale=[0.5, 2.0]"])
+    assert changed_settings(params, changes).train.augment.scale == (0.5, 2.0)
+    assert params["train"]["epochs"] != 3
+    with pytest.raises(UserError, match=r"train\.epoch.*did you mean epochs"):
+        changed_settings(params, {"train.epoch": 3})
+
+
+def test_jobs_end_at_the_first_failures_and_at_the_limit(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise UserError("no such thing")
+
+    def stay() -> None:
+        os.read(os.pipe()[0], 1)
+
+    found = run_jobs(
+        [("good", lambda: None), ("bad", fail), ("late", stay)], workers=1, limit_s=9, failures=1, logs=tmp_path
+    )
+    assert (found.done, found.failed, found.left) == (["good"], ["bad"], ["late"])
+    assert "no such thing" in (tmp_path / "bad.log").read_text()
+    found = run_jobs([("stays", stay)], workers=1, limit_s=0.3, failures=1, logs=tmp_path)
+    assert found.left == ["stays"]
