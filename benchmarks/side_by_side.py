@@ -72,10 +72,12 @@ def _started(work: Callable[[], None], log: Path) -> BaseProcess:
 
 
 def _child(work: Callable[[], None], log: Path) -> None:
-    with log.open("w") as stream:
-        os.dup2(stream.fileno(), 1)
+    with log.open("w", buffering=1) as stream:
+        os.dup2(stream.fileno(), 1)  # libraries write there
         os.dup2(stream.fileno(), 2)
-    sys.exit(guarded(log.stem, work))
+        sys.stdout = sys.stderr = stream
+        status = guarded(log.stem, work)
+    os._exit(status)  # what the parent would do at its end is not the child's
 
 
 def _settle(name: str, process: BaseProcess, logs: Path, outcome: Outcome) -> None:
