@@ -96,8 +96,9 @@ def _run(arguments: argparse.Namespace) -> None:
     settings = changed_settings(read_params(Path()), {})
     check_inputs(arguments.first)
     scratch, workers = arguments.scratch.resolve(), arguments.workers
-    host = Host(requested_device=arguments.device, workers=workers, tracking_uri="", scratch=scratch)
-    device = host.device
+    device = Host(
+        requested_device=arguments.device, workers=workers, processes=1, tracking_uri="", scratch=scratch
+    ).device
     print(f"{', '.join(stages)} on {device}, {settings.train.epochs} epochs, seed {settings.train.seed}", flush=True)
     for name in stages:
         run_stage(name, settings, device=device, scratch=scratch, workers=workers)
