@@ -77,14 +77,12 @@ def prepare_workers(work: Callable[..., object]) -> None:
 def _context(work: Callable[..., object]) -> multiprocessing.context.BaseContext:
     """Processes that start clean: a fork of this one would copy locks that its threads hold.
 
-    What ``work`` and the main module import is imported once, in the process that workers are forked from.
+    What the module of ``work`` imports is imported once, in the process that workers are forked from.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    main = sys.modules["__main__"].__spec__
-    beside = [main.name] if main and not main.name.endswith("__main__") else []
-    context.set_forkserver_preload([getattr(work, "func", work).__module__, *beside])
+    context.set_forkserver_preload([getattr(work, "func", work).__module__])
     return context
 
 
