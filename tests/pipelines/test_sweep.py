@@ -204,14 +204,16 @@ def server(folder: Path) -> Iterator[str]:
     asked = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     asked += ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", f"{folder}/artifacts"]
     settings = environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
-    process = subprocess.Popen(asked, cwd=folder, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        asked, cwd=folder, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     uri = f"http://127.0.0.1:{port}"
     try:
         wait_for(lambda: answers(f"{uri}/health"))
         yield uri
     finally:
-        process.terminate()
-        process.wait(timeout=60)
+        os.killpg(process.pid, signal.SIGKILL)  # as a server that goes away; its workers too
+        process.wait()
 
 
 def answers(address: str) -> bool:
