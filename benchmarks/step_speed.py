@@ -1,6 +1,6 @@
 """Images/s of our training steps in one process, and the share of them that waits for data.
 
-``python -m benchmarks.step_speed JSON`` is how benchmarks.train_speed calls it; the last line on stdout is JSON.
+``python -m benchmarks.step_speed JSON`` is how train_speed and gpu_scaling call it; the last line on stdout is JSON.
 """
 
 import gc
@@ -14,15 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.changed_params import changed_settings, read_params
 from benchmarks.recipe_run import WARM_EPOCHS, Place, seeded, start_network
-from netwright.data.feeding.pictures import load_pictures
+from netwright.data.feeding.pictures import PictureSet, load_pictures
 from netwright.evaluation.coco import Accuracy
 from netwright.training.batches import Feed
 from netwright.training.loop import fit
 from netwright.training.recipe import EpochMetrics
+from netwright.training.team import Team, assemble
 from stages import paths
 from stages._training.epochs import recipe_of
 from stages.settings import Settings
@@ -78,8 +80,19 @@ def watching(clock: WaitClock) -> Iterator[None]:
         Feed.epoch = epoch  # type: ignore[method-assign]
 
 
-def measure(settings: Settings, project: Path, device: str, name: str) -> dict[str, Any]:
-    """Train for settings.train.epochs in the arithmetic ``name``, never scoring; medians over the warm epochs."""
+def measure(
+    settings: Settings,
+    project: Path,
+    device: str,
+    name: str,
+    *,
+    team: Team = Team(),  # noqa: B008 frozen
+    repeat: int = 1,
+) -> dict[str, Any]:
+    """Train for settings.train.epochs in the arithmetic ``name``, never scoring; medians over the warm epochs.
+
+    An epoch shows every picture ``repeat`` times.
+    """
     torch.backends.cudnn.allow_tf32 = name != "fp32"
     torch.backends.cuda.matmul.allow_tf32 = False  # as torch comes; what a detector computes are convolutions
     values = replace(
@@ -88,6 +101,7 @@ def measure(settings: Settings, project: Path, device: str, name: str) -> dict[s
     place = Place(data=project / paths.CONVERTED, scratch=project / ".netwright", out=project, device=device)
     network = start_network(seeded(name, values.seed, settings), place)
     pictures = load_pictures(place.data, "train", network.architecture.input, scratch=place.scratch)
+    pictures = repeated(pictures, repeat)
     clock, lines, waits = WaitClock(device), list[EpochMetrics](), list[float]()
 
     def report(line: EpochMetrics) -> None:
@@ -96,7 +110,9 @@ def measure(settings: Settings, project: Path, device: str, name: str) -> dict[s
         print(f"{name} epoch {line.epoch}: {line.seconds:.3f} s, loss {line.loss:.3f}", flush=True)
 
     with watching(clock):
-        fit(network, pictures, recipe=recipe_of(values), device=device, score=lambda _: NONE, on_epoch=report)
+        fit(
+            network, pictures, recipe=recipe_of(values), device=device, score=lambda _: NONE, on_epoch=report, team=team
+        )
     warm = slice(min(WARM_EPOCHS, len(lines) - 1), None)
     seconds = [line.seconds for line in lines]
     return {
@@ -108,21 +124,31 @@ def measure(settings: Settings, project: Path, device: str, name: str) -> dict[s
     }
 
 
+def repeated(pictures: PictureSet, times: int) -> PictureSet:
+    """Every picture ``times`` times: a small dataset that lasts for some steps of a large batch."""
+    if times == 1:
+        return pictures
+    lists = {name: getattr(pictures, name) * times for name in ("names", "geometries", "boxes", "labels")}
+    return replace(pictures, pixels=np.concatenate([pictures.pixels] * times), **lists)
+
+
 def main() -> None:
     """Measure each arithmetic asked for; one that fails says why and does not end the others."""
     asked = json.loads(sys.argv[1])
     project, found = Path(asked["project"]), {}
     settings = changed_settings(read_params(project), asked["changes"])
+    team, repeat = assemble(asked.get("processes", 1), asked["device"]), asked.get("repeat", 1)
     for name in asked["precisions"]:
         try:
-            found[name] = measure(settings, project, asked["device"], name)
+            found[name] = measure(settings, project, asked["device"], name, team=team, repeat=repeat)
         except Exception as error:  # noqa: BLE001 the next arithmetic may work
             found[name] = {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
         gc.collect()
         if asked["device"] == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-    print(json.dumps(found))
+    if team.leads:
+        print(json.dumps(found))
 
 
 if __name__ == "__main__":

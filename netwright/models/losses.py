@@ -11,9 +11,6 @@ from torch.nn import functional
 from netwright.models.assign import Assignment, Truth, assign
 from netwright.models.detector import Detector, RawPredictions
 
-OBJECT_WEIGHT = 1.0
-CLASS_WEIGHT = 1.0
-BOX_WEIGHT = 2.5
 TINY = 1e-7
 
 
@@ -31,13 +28,16 @@ def detection_loss(
     network: Detector,
     raw: RawPredictions,
     truth: Truth,
+    *,
+    box_weight: float,
     class_weights: Tensor | None = None,
     total_of: Callable[[Tensor], Tensor] = lambda own: own,
 ) -> DetectionLoss:
     """Loss of raw predictions against ``truth``, normalised by the sum of target strengths (at least 1).
 
-    ``class_weights`` (C,) multiply what the objects of each class count. ``total_of`` gives the sum over the whole
-    batch where these pictures are a part of it: the parts' losses then sum to the batch's.
+    The loss of boxes counts ``box_weight`` times, the others once. ``class_weights`` (C,) multiply what the objects of
+    each class count. ``total_of`` gives the sum over the whole batch where these pictures are a part of it: the parts'
+    losses then sum to the batch's.
 
     Every cell is computed and those without an object count nothing: shapes then do not depend on the values, and the
     device is never waited for.
@@ -55,7 +55,7 @@ def detection_loss(
     objects = everywhere / normaliser
     classes = torch.sum(wrong * count) / normaliser
     fit = torch.sum(misfit * count) / normaliser
-    total = OBJECT_WEIGHT * objects + CLASS_WEIGHT * classes + BOX_WEIGHT * fit
+    total = objects + classes + box_weight * fit
     return DetectionLoss(total, objects.detach(), classes.detach(), fit.detach())
 
 

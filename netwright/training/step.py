@@ -94,7 +94,14 @@ class Step:
         with torch.autocast(self._device.type, dtype, enabled=dtype is not None, cache_enabled=not self._captures):
             raw = self._predict(shown.pixels.contiguous(memory_format=torch.channels_last))
         truth = Truth(shown.boxes, shown.labels, shown.valid)
-        return detection_loss(self._network, raw, truth, self._class_weights, self._team.sum)
+        return detection_loss(
+            self._network,
+            raw,
+            truth,
+            box_weight=self._recipe.box_weight,
+            class_weights=self._class_weights,
+            total_of=self._team.sum,
+        )
 
     def _update(self, total: Tensor) -> None:
         optimizer, scaler = self._state.optimizer, self._state.scaler

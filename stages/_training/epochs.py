@@ -78,6 +78,7 @@ def recipe_of(train: Train, recovery: Recovery | None = None) -> Recipe:
         warmup_epochs=train.warmup_epochs,
         ema_decay=train.ema_decay,
         clip_norm=train.clip_norm,
+        box_weight=train.box_weight,
         precision=train.precision,
         threads=train.threads,
         seed=train.seed,

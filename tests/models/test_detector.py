@@ -94,7 +94,7 @@ def test_loss_falls_when_a_batch_is_learnt_by_heart() -> None:
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     losses = []
     for _ in range(60):
-        loss = detection_loss(network, network.predict_raw(_pixels()), truth)
+        loss = detection_loss(network, network.predict_raw(_pixels()), truth, box_weight=2.5)
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()
@@ -107,7 +107,7 @@ def test_loss_without_any_box_is_the_objectness_alone() -> None:
     network = build_network(SMALL)
     empty = Truth(torch.zeros(2, 1, 4), torch.zeros(2, 1, dtype=torch.int64), torch.zeros(2, 1, dtype=torch.bool))
     raw = network.predict_raw(_pixels())
-    loss = detection_loss(network, raw, empty)
+    loss = detection_loss(network, raw, empty, box_weight=2.5)
     expected = -torch.log1p(-torch.sigmoid(raw.objectness.double())).sum()
     assert loss.total.item() == pytest.approx(expected.item(), rel=1e-5)
     assert loss.classes.item() == loss.boxes.item() == 0

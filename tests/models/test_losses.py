@@ -5,7 +5,7 @@ from torchvision.ops import complete_box_iou_loss
 
 from netwright.models.assign import Truth, assign
 from netwright.models.detector import RawPredictions
-from netwright.models.losses import BOX_WEIGHT, complete_iou_loss, detection_loss
+from netwright.models.losses import complete_iou_loss, detection_loss
 from tests.training.blocks import small_network
 
 
@@ -40,5 +40,7 @@ def test_the_loss_equals_the_sum_over_cells_with_an_object() -> None:
     wrong = -torch.log_softmax(raw.logits[positive], -1).gather(1, target.labels[positive, None]).squeeze(1)
     chance = torch.sigmoid(raw.objectness.squeeze(-1))
     everywhere = -(strength * chance.log() + (1 - strength) * (1 - chance).log()).sum()
-    expected = (everywhere + (wrong * strength[positive]).sum() + BOX_WEIGHT * fit) / max(float(strength.sum()), 1.0)
-    torch.testing.assert_close(detection_loss(network, raw, truth).total, expected, atol=1e-5, rtol=1e-6)
+    expected = (everywhere + (wrong * strength[positive]).sum() + 3.0 * fit) / max(float(strength.sum()), 1.0)
+    torch.testing.assert_close(
+        detection_loss(network, raw, truth, box_weight=3.0).total, expected, atol=1e-5, rtol=1e-6
+    )

@@ -19,6 +19,7 @@ RECIPE = Recipe(
     warmup_epochs=0.5,
     ema_decay=0.9,
     clip_norm=10.0,
+    box_weight=2.5,
     precision="fp32",
     threads=1,
     seed=3,

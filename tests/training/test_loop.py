@@ -1,6 +1,7 @@
 """Training: it learns, repeats bit for bit, keeps the best weights, stops in time, refuses a loss that is no number."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_a_loss_that_is_no_number_names_its_step() -> None:
 
 
 def test_too_little_memory_says_which_batch_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr("netwright.training.step.detection_loss", full)
@@ -262,11 +263,11 @@ def test_auto_batch_halves_the_batch_until_memory_suffices(
 ) -> None:
     sizes, plain = [], step.detection_loss
 
-    def small_memory(network: Detector, raw: RawPredictions, *others: object) -> DetectionLoss:
+    def small_memory(network: Detector, raw: RawPredictions, *others: object, **named: Any) -> DetectionLoss:
         sizes.append(len(raw.logits))
         if len(raw.logits) > 2:
             raise torch.OutOfMemoryError
-        return plain(network, raw, *others)
+        return plain(network, raw, *others, **named)
 
     monkeypatch.setattr(step, "detection_loss", small_memory)
     arguments = {"device": "cpu", "score": lambda _: _constant(0.1), "on_epoch": lambda _: None}
