@@ -20,7 +20,7 @@ from pathlib import Path
 from netwright.certificates.keys import ensure_key, public_path
 from netwright.certificates.signature import SIGNATURE, check_signature, sign_folder
 from netwright.errors import UserError
-from pipelines.certificate_checks import verify_release
+from pipelines.certify.checks import verify_release
 
 NAMES = (
     ".gitignore",

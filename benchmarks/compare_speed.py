@@ -21,7 +21,7 @@ from statistics import median
 
 from pipelines.compare.comparison import interesting_pair, surveyed
 from pipelines.compare.selection import sweep_runs
-from pipelines.store import open_store, store_uri
+from pipelines.tracking.store import open_store, store_uri
 from tests.pipelines.recorded_trials import make_sweep, metrics_of, params_of, tags_of, wide_sweep, write_files
 
 GOAL = 4.0  # seconds
@@ -32,7 +32,7 @@ from pathlib import Path
 def clocks():
     return time.perf_counter(), time.process_time()
 marks = [clocks()]
-from pipelines.store import open_store
+from pipelines.tracking.store import open_store
 with open_store(Path.cwd()) as client:
     client.search_experiments(max_results=1)
 marks.append(clocks())

@@ -58,7 +58,7 @@ def main(config) -> None:
 
 main()
 """
-RECORD = "from pathlib import Path; from pipelines.record import record; assert record(Path.cwd())"
+RECORD = "from pathlib import Path; from pipelines.tracking.runs import record; assert record(Path.cwd())"
 
 
 def make_project(folder: Path) -> None:

@@ -39,7 +39,7 @@ def synchronous(client: "MlflowClient", run: str, history: Sequence[EpochMetrics
 
 def journalled(client: "MlflowClient", run: str, history: Sequence[EpochMetrics], journal: Path) -> tuple[float, float]:
     """Journal, then batches; the seconds of each."""
-    from pipelines.record import log_batches
+    from pipelines.tracking.client import log_batches
 
     begun = time.perf_counter()
     reporter = EpochReporter("train", len(history), journal)

@@ -17,12 +17,12 @@ import yaml
 from netwright.artifacts.certificate import CERTIFICATE, read_certificate
 from netwright.errors import UserError
 from netwright.reporting.certificate_text import summary_text
-from pipelines.champion import Choice, choose_champion
 from pipelines.compare.files import fetch
 from pipelines.compare.selection import check_store, dataset_runs, project_dataset, sweep_runs
-from pipelines.mlflow_view import version_link
-from pipelines.store import open_store, store_uri
-from pipelines.trials import ACCURACY, LATENCY, SIZE, TEST_ACCURACY, Trial, trial_of
+from pipelines.tracking.champion import Choice, choose_champion
+from pipelines.tracking.store import open_store, store_uri
+from pipelines.tracking.trials import ACCURACY, LATENCY, SIZE, TEST_ACCURACY, Trial, trial_of
+from pipelines.tracking.view import version_link
 from stages import paths
 from stages._entry.app import validated
 from stages._entry.failures import guarded

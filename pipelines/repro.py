@@ -65,7 +65,7 @@ def _check_project(project: Path) -> None:
 def _record(project: Path) -> None:
     """Tell MLflow. The work is safe in files by now, so nothing that happens here fails the run."""
     try:
-        from pipelines.record import record
+        from pipelines.tracking.runs import record
 
         run = record(project)
         if run is not None:
@@ -77,8 +77,8 @@ def _record(project: Path) -> None:
 
 def _record_cut_off(project: Path) -> None:
     """Tell MLflow of the epochs of a training that was killed: its journal has them."""
-    from pipelines.record_journals import cut_off, record_journals
-    from pipelines.starts import scratch_of
+    from pipelines.tracking.journals import cut_off, record_journals
+    from pipelines.tracking.starts import scratch_of
 
     try:
         if any(cut_off(scratch_of(project))) and (number := record_journals(project)):

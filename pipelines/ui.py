@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from netwright.errors import UserError
-from pipelines.store import SURROUNDINGS, artifact_location, is_remote, open_store, store_uri, without_secrets
+from pipelines.tracking.store import SURROUNDINGS, artifact_location, is_remote, open_store, store_uri, without_secrets
 from stages._entry.failures import guarded
 
 HOST = "127.0.0.1"

@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from netwright.artifacts.bundle import Bundle, read_bundle
@@ -69,7 +68,7 @@ def read_evidence(*, reports: Path, exports: Path, data: Path) -> Evidence:
         report=read_report(reports),
         bundle=read_bundle(exports),
         dataset=read_dataset_report(data),
-        truths={split: _as_counted(read_truth(reports / TRUTH, split)) for split in SPLITS},
+        truths={split: read_truth(reports / TRUTH, split).unmarked() for split in SPLITS},
         detections=detections,
         samples={f"{export}@{runtime}": timed for (export, runtime), timed in samples.items()},
     )
@@ -82,9 +81,3 @@ def write_truth(reports: Path, data: Path) -> None:
         replace(record, image=b"", source="") for split in SPLITS for record in read_records(data, split, images=False)
     ]
     write_dataset(reports / TRUTH, manifest.name, manifest.classes, records, fingerprint=manifest.fingerprint)
-
-
-def _as_counted(truth: Truth) -> Truth:
-    """As the benchmark counts: a box marked as difficult or as a crowd is a box like any."""
-    none = tuple(np.zeros(len(labels), dtype=np.bool_) for labels in truth.labels)
-    return replace(truth, difficult=none, crowd=none)

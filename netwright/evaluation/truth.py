@@ -1,7 +1,7 @@
 """The truth of a set of pictures, as every metric reads it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,11 @@ class Truth:
             groups=tuple(self.groups[i] for i in indices),
             classes=self.classes,
         )
+
+    def unmarked(self) -> "Truth":
+        """As the benchmark counts: a box marked as difficult or as a crowd is a box like any."""
+        none = tuple(np.zeros(len(labels), dtype=np.bool_) for labels in self.labels)
+        return replace(self, difficult=none, crowd=none)
 
 
 def truth_of(pictures: PictureSet) -> Truth:

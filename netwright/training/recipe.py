@@ -15,9 +15,9 @@ class Recipe:
     to a norm of ``clip_norm``, 0 leaves them; ``box_weight`` multiplies the loss of boxes; ``patience`` epochs without
     a better val mAP50-95 end the run when val is next scored, 0 never does; val is scored every ``validate_every``
     epochs and at the last one. ``freeze`` are glob patterns over parameter names, ``freeze_norms`` holds the statistics
-    of every batch norm. The last ``plain_epochs`` see no mosaic. ``class_weights`` multiply what a class's objects count in the loss (1 where a class
-    is not named). ``auto_batch`` halves the batch where memory does not suffice, and the learning rate with its square
-    root. ``compiled`` hands the network to torch.compile.
+    of every batch norm. The last ``plain_epochs`` see no mosaic. ``class_weights`` multiply what a class's objects
+    count in the loss (1 where a class is not named). ``auto_batch`` halves the batch where memory does not suffice, and
+    the learning rate with its square root. ``compiled`` hands the network to torch.compile.
     """
 
     epochs: int

@@ -20,8 +20,8 @@ from pipelines.compare.page import write_comparison_page
 from pipelines.compare.selection import Selection, check_store, dataset_runs, named_runs, project_dataset, sweep_runs
 from pipelines.compare.terminal import console_for_reading, print_comparison
 from pipelines.compare.weighing import Weighing
-from pipelines.mlflow_view import compare_link, serving_note, sweep_link
-from pipelines.store import open_store, store_uri
+from pipelines.tracking.store import open_store, store_uri
+from pipelines.tracking.view import compare_link, serving_note, sweep_link
 from stages import paths
 from stages._entry.failures import guarded
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
 
-from pipelines.trials import Trial
+from pipelines.tracking.trials import Trial
 
 _CODE = (("mlflow.source.git.commit", "commit"), ("git.dirty", "uncommitted edits"), ("git.tree", "tree"))
 _MACHINE = ("deployed.row", "deployed.runtime", "deployed.device", "deployed.precision_used", "deployed.threads")

@@ -1,7 +1,7 @@
 """Two runs' deployed models class by class, with paired bootstrap intervals where their raw results are there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,9 @@ def compare_classes(first: RunFiles, second: RunFiles, draws: Draws, labels: Pat
         return _reported((first, second), draws.split, "a run keeps no raw detections")
     if truth is None:
         return _reported((first, second), draws.split, "the labels they were measured by are not here")
-    counted = _as_counted(truth, draws.split)
+    from netwright.evaluation.truth import read_truth
+
+    counted = read_truth(truth, draws.split).unmarked()
     one, other = (_evaluation(path, counted, draws.split) for path in (first.detections, second.detections))
     return _with_intervals(one, other, draws)
 
@@ -93,17 +95,6 @@ def _row(name: str, pair: "Comparison") -> ClassRow:
         low=POINTS * difference.low,
         high=POINTS * difference.high,
     )
-
-
-def _as_counted(folder: Path, split: str) -> "Truth":
-    """The labels as the benchmark counts: a box marked as difficult or as a crowd is a box like any."""
-    import numpy as np
-
-    from netwright.evaluation.truth import read_truth
-
-    truth = read_truth(folder, split)
-    none = tuple(np.zeros(len(labels), dtype=np.bool_) for labels in truth.labels)
-    return replace(truth, difficult=none, crowd=none)
 
 
 def _evaluation(path: Path, truth: "Truth", split: str) -> "Evaluation":

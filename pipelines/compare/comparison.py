@@ -14,7 +14,7 @@ from pipelines.compare.front import Front, eligible, pareto_front
 from pipelines.compare.importance import Importance
 from pipelines.compare.selection import Selection
 from pipelines.compare.weighing import Task
-from pipelines.trials import ACCURACY, LATENCY, SIZE, Trial
+from pipelines.tracking.trials import ACCURACY, LATENCY, SIZE, Trial
 
 OBJECTIVES = {"mAP50-95 on val": ACCURACY, "latency (p50)": LATENCY, "size": SIZE}
 _MOST_COLUMNS = 4

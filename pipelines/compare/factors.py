@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.record_sweep import TRIAL
-from pipelines.trials import Trial
+from pipelines.tracking.sweeps import TRIAL
+from pipelines.tracking.trials import Trial
 
 
 @dataclass(frozen=True, kw_only=True)

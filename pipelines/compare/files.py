@@ -11,8 +11,8 @@ import yaml
 
 from netwright.artifacts.report import REPORT
 from netwright.errors import UserError
-from pipelines.evidence import DEPLOYED, RAW, TRUTH
-from pipelines.trials import Trial
+from pipelines.tracking.evidence import DEPLOYED, RAW, TRUTH
+from pipelines.tracking.trials import Trial
 from stages import paths
 
 if TYPE_CHECKING:

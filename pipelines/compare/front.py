@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.trials import ACCURACY, LATENCY, SIZE, Trial
+from pipelines.tracking.trials import ACCURACY, LATENCY, SIZE, Trial
 
 FEWEST = 3  # points that a front needs before one of them can be a knee
 

@@ -11,7 +11,7 @@ from pipelines.compare.comparison import OBJECTIVES, Comparison
 from pipelines.compare.front import eligible
 from pipelines.compare.plot import Plot, factor_plot, front_plot
 from pipelines.compare.terminal import marks_of
-from pipelines.trials import ACCURACY, LATENCY, SIZE, SPEED, TEST_ACCURACY, Trial
+from pipelines.tracking.trials import ACCURACY, LATENCY, SIZE, SPEED, TEST_ACCURACY, Trial
 
 _MOST_NUMBERED = 60  # trials up to which those of the front bear their numbers
 _MOST_FACTORS = 4  # whose charts are drawn, heaviest first

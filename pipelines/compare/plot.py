@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from netwright.reporting.axes import Scale, linear_ticks, log_ticks, padded, tick_texts
 from netwright.reporting.units import significant
 from pipelines.compare.factors import Factor
-from pipelines.trials import ACCURACY, LATENCY, SIZE, Trial
+from pipelines.tracking.trials import ACCURACY, LATENCY, SIZE, Trial
 
 _MANY = 60  # points above which those off the front are drawn small
 _CROWD = 200  # points above which those off the front are one path

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import yaml
 
 from netwright.errors import UserError
-from pipelines.record import KIND
-from pipelines.record_sweep import SWEEP
-from pipelines.store import without_secrets
-from pipelines.trials import Trial, all_experiments, quoted, read_trials, trial_of
+from pipelines.tracking.client import KIND
+from pipelines.tracking.store import without_secrets
+from pipelines.tracking.sweeps import SWEEP
+from pipelines.tracking.trials import Trial, all_experiments, quoted, read_trials, trial_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

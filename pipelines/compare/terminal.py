@@ -11,7 +11,7 @@ from pipelines.compare.classes import ClassTable
 from pipelines.compare.comparison import Comparison, Pair
 from pipelines.compare.front import eligible
 from pipelines.compare.importance import Importance
-from pipelines.trials import ACCURACY, LATENCY, SIZE, SPEED, TEST_ACCURACY, Trial
+from pipelines.tracking.trials import ACCURACY, LATENCY, SIZE, SPEED, TEST_ACCURACY, Trial
 
 MOST = 20  # trials that the table shows; those of the front always
 _WIDTH = 110

@@ -10,7 +10,7 @@ from typing import Self
 
 from pipelines.compare.factors import Factor
 from pipelines.compare.importance import ENOUGH, Importance, importance
-from pipelines.record import KIND
+from pipelines.tracking.client import KIND
 
 Task = tuple[Sequence[Factor], Sequence[float]]
 

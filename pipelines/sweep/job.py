@@ -14,12 +14,12 @@ from typing import Any
 
 from netwright.artifacts.whole_file import write_text
 from pipelines.compose import SNAPSHOT, snapshot_text
-from pipelines.result import objective
 from pipelines.sweep.places import Places
 from pipelines.sweep.slots import link_inputs, slot
 from pipelines.sweep.snapshot import Snapshot
 from pipelines.sweep.state import LOG, Trial, read_trial, trial_name
 from pipelines.sweep.trial import TIMED_LATER, TIMED_NOW
+from pipelines.tracking.result import objective
 from stages._entry.failures import INTERRUPTED
 
 _PATIENCE = 20.0  # seconds that an interrupted trial has to end by itself

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.starts import scratch_of
+from pipelines.tracking.starts import scratch_of
 
 RESULTS = "sweeps"
 LOCK = "lock"  # in a sweep's work folder, held while it runs

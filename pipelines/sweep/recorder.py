@@ -6,9 +6,9 @@ from types import TracebackType
 from typing import Self
 
 from netwright.deployment.timing_lock import timing_alone
-from pipelines.record_sweep import SweepRecord
 from pipelines.sweep.places import RESULTS, Places
 from pipelines.sweep.state import OVER, Trial
+from pipelines.tracking.sweeps import SweepRecord
 from stages._entry.failures import complain
 
 _LOOK = 1.0  # seconds between looks at the trials

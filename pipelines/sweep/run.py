@@ -17,9 +17,9 @@ from netwright.artifacts.whole_file import write_json
 from netwright.errors import UserError
 from pipelines.compose import CONF, SNAPSHOT
 from pipelines.machine import write_machine
-from pipelines.outcome import tell_outcome
 from pipelines.sweep.command import multirun
 from pipelines.sweep.job import Job
+from pipelines.sweep.outcome import tell_outcome
 from pipelines.sweep.places import LOCK, Places, locked_at_once
 from pipelines.sweep.plan import FREE, Plan, make_plan, values_of
 from pipelines.sweep.recorder import Recorder

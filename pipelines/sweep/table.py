@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipelines.result import OBJECTIVE, result_metrics
 from pipelines.sweep.places import Places
 from pipelines.sweep.state import LOG, OVER, Trial
+from pipelines.tracking.result import OBJECTIVE, result_metrics
 
 _LOOK = 1.0  # seconds between looks: more often would be work that disturbs a timing
 _MOST_ROWS = 30

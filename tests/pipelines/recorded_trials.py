@@ -14,8 +14,8 @@ import yaml
 from netwright.artifacts.dataset import Record, write_dataset
 from netwright.evaluation.detections import Detections, write_detections
 from netwright.evaluation.truth import Truth
-from pipelines.evidence import DEPLOYED, RAW, TRUTH
-from pipelines.result import flat
+from pipelines.tracking.evidence import DEPLOYED, RAW, TRUTH
+from pipelines.tracking.result import flat
 from tests.evaluation.scenes import CLASSES, random_scene
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from netwright.certificates.keys import ensure_key, public_path
 from netwright.certificates.signature import SIGNATURE, sign_folder
 from netwright.errors import UserError
 from netwright.evaluation.detections import Detections, read_detections, write_detections
-from pipelines import certificate_release, certify
-from pipelines.certificate_checks import verify_release
-from pipelines.certificate_release import issue_release
+from pipelines.certify import __main__ as certify
+from pipelines.certify import release as issuing
+from pipelines.certify.checks import verify_release
+from pipelines.certify.release import issue_release
 from stages._entry.failures import guarded
 from tests.certificates.project import MACHINE, build_project, commit, git
 from tests.certificates.test_build import settings_of
@@ -46,8 +47,8 @@ def built(tmp_path_factory: pytest.TempPathFactory, key: Path) -> Path:
 
 def as_measured_here(patch: pytest.MonkeyPatch) -> None:
     """This machine is the one of the report, and DVC finds nothing to do: a slow test asks the real one."""
-    patch.setattr(certificate_release, "describe_machine", lambda: MACHINE)
-    patch.setattr(certificate_release, "_check_up_to_date", lambda project: None)
+    patch.setattr(issuing, "describe_machine", lambda: MACHINE)
+    patch.setattr(issuing, "_check_up_to_date", lambda project: None)
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def test_issue_refuses_in_one_line_and_leaves_nothing(
 
 
 def test_another_machine_is_refused(project: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certificate_release, "describe_machine", lambda: MACHINE | {"gpus": ["one"]})
+    monkeypatch.setattr(issuing, "describe_machine", lambda: MACHINE | {"gpus": ["one"]})
     with pytest.raises(UserError, match=r"another machine \(gpus differ\)"):
         issue_release(project, "new", project / "release", key, replace=False)
 
@@ -203,7 +204,7 @@ def test_a_failure_midway_leaves_the_old_release_and_no_scraps(
     def fail(*_arguments: Any, **_more: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(certificate_release, broken, fail)
+    monkeypatch.setattr(issuing, broken, fail)
     with pytest.raises(KeyboardInterrupt):
         issue_release(project, NAME, project / "release", key, replace=True)
     assert [path.name for path in release.parent.iterdir()] == [NAME]

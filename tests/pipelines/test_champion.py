@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.champion import choose_champion, refusal
-from pipelines.trials import ACCURACY, LATENCY, SIZE, TEST_ACCURACY, Trial
+from pipelines.tracking.champion import choose_champion, refusal
+from pipelines.tracking.trials import ACCURACY, LATENCY, SIZE, TEST_ACCURACY, Trial
 from stages.settings import Champion
 
 RULE = Champion(prefer="accuracy", max_latency_ms=None, max_size_bytes=None, max_points_lost=None, require_parity=True)

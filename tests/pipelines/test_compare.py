@@ -20,8 +20,8 @@ from pipelines.compare.__main__ import Request, compare
 from pipelines.compare.classes import Draws
 from pipelines.compare.page import write_comparison_page
 from pipelines.compare.terminal import print_comparison
-from pipelines.store import open_store, store_uri
-from pipelines.trials import _from_server, read_trials, trial_of
+from pipelines.tracking.store import open_store, store_uri
+from pipelines.tracking.trials import _from_server, read_trials, trial_of
 from tests.pipelines.recorded_trials import (
     ROOT,
     Point,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pipelines.compare.changes import Change, StageChange, changes
-from pipelines.trials import Trial
+from pipelines.tracking.trials import Trial
 
 ONE = Trial(
     run="a",

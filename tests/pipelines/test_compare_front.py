@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.compare.front import Front, eligible, knee, pareto_front, undominated
-from pipelines.trials import ACCURACY, LATENCY, SIZE, Trial
+from pipelines.tracking.trials import ACCURACY, LATENCY, SIZE, Trial
 
 
 def trial(run: str, accuracy: float, latency: float, size: float, **tags: str) -> Trial:

@@ -9,8 +9,8 @@ from scipy import stats
 from pipelines.compare.factors import Factor, varied
 from pipelines.compare.importance import direction, importance
 from pipelines.compare.weighing import Weighing
-from pipelines.record_sweep import TRIAL
-from pipelines.trials import Trial
+from pipelines.tracking.sweeps import TRIAL
+from pipelines.tracking.trials import Trial
 
 
 def factor(name: str, values: np.ndarray) -> Factor:

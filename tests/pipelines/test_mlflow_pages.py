@@ -19,9 +19,9 @@ import pytest
 from pipelines.compare.__main__ import Request, compare
 from pipelines.compare.classes import Draws
 from pipelines.compare.page import write_comparison_page
-from pipelines.mlflow_view import LOCAL
 from pipelines.registry import crown
-from pipelines.store import open_store
+from pipelines.tracking.store import open_store
+from pipelines.tracking.view import LOCAL
 from tests.browser import PROGRAM, Page, browser
 from tests.pipelines.recorded_trials import ROOT, make_sweep, threshold_sweep, wide_sweep
 

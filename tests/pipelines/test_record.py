@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netwright.errors import UserError
-from pipelines.record import record
-from pipelines.result import flat, read_result
-from pipelines.store import open_store, without_secrets
+from pipelines.tracking.result import flat, read_result
+from pipelines.tracking.runs import record
+from pipelines.tracking.store import open_store, without_secrets
 from tests.pipelines.made_result import make_result, note_start
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.record_journals import JOURNAL, cut_off, record_journals
-from pipelines.store import open_store
+from pipelines.tracking.journals import JOURNAL, cut_off, record_journals
+from pipelines.tracking.store import open_store
 from stages._training.alone import alone
 
 ROOT = Path(__file__).resolve().parents[2]

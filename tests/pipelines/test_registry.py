@@ -12,10 +12,10 @@ import yaml
 from netwright.errors import UserError
 from pipelines.compare.__main__ import Request, compare
 from pipelines.compare.classes import Draws
-from pipelines.outcome import tell_outcome
-from pipelines.record import record
 from pipelines.registry import ALIAS, crown, lines_of
-from pipelines.store import open_store
+from pipelines.sweep.outcome import tell_outcome
+from pipelines.tracking.runs import record
+from pipelines.tracking.store import open_store
 from stages._certificate.build import leave_certificate
 from stages._entry.app import validated
 from tests.certificates.project import build_project

@@ -80,7 +80,9 @@ def project(tmp_path: Path) -> Path:
             shutil.copy(source, tmp_path / name)
     for name in DAG:
         (tmp_path / "stages" / f"{name.replace('-', '_')}.py").write_text(stub(name), "utf-8")
-    (tmp_path / "pipelines/record.py").write_text("def record(project):\n    raise OSError('store is down')\n", "utf-8")
+    (tmp_path / "pipelines/tracking/runs.py").write_text(
+        "def record(project):\n    raise OSError('store is down')\n", "utf-8"
+    )
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "-A")
     git(tmp_path, "commit", "-qm", "start")

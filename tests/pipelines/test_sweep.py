@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from pipelines.record_sweep import ERROR, SWEEP
-from pipelines.store import DATABASE
 from pipelines.sweep.state import Trial, read_trial
+from pipelines.tracking.store import DATABASE
+from pipelines.tracking.sweeps import ERROR, SWEEP
 from tests.pipelines.stub_project import DAG, environment, git, make_stub_project, started
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netwright.errors import UserError
-from pipelines.record import KIND, PARENT
-from pipelines.record_sweep import BEST, ERROR, SWEEP, TRIAL, SweepRecord, record_sweep
-from pipelines.store import DATABASE, open_store
 from pipelines.sweep.places import RESULTS, folder_name
 from pipelines.sweep.state import Trial, trial_name
+from pipelines.tracking.client import KIND, PARENT
+from pipelines.tracking.store import DATABASE, open_store
+from pipelines.tracking.sweeps import BEST, ERROR, SWEEP, TRIAL, SweepRecord, record_sweep
 from tests.pipelines.made_result import make_result
 
 if TYPE_CHECKING:

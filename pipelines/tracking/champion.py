@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.compare.front import eligible, pareto_front
-from pipelines.trials import ACCURACY, LATENCY, SIZE, Trial
+from pipelines.tracking.trials import ACCURACY, LATENCY, SIZE, Trial
 from stages.settings import Champion
 
 _LOST = "points_lost/val"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from netwright.errors import UserError
-from pipelines.starts import scratch_of
+from pipelines.tracking.starts import scratch_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,7 +9,7 @@ from netwright.artifacts.report import read_report
 from netwright.certificates.signature import check_signature
 from netwright.certificates.verify import check_claims, read_release
 from netwright.errors import UserError
-from pipelines.certificate_release import model_files
+from pipelines.certify.release import model_files
 from stages import paths
 from stages._certificate.build import certificate_of
 from stages._certificate.code_tree import committed_hash

@@ -28,7 +28,7 @@ def default_key() -> Path:
 def issue(given: argparse.Namespace) -> None:
     """Issue a release of the project's result."""
     from netwright.certificates.keys import fingerprint_of, public_path
-    from pipelines.certificate_release import issue_release
+    from pipelines.certify.release import issue_release
 
     release = issue_release(Path.cwd(), given.name, given.out, given.key, replace=given.replace)
     public = public_path(given.key)
@@ -37,7 +37,7 @@ def issue(given: argparse.Namespace) -> None:
 
 def verify(given: argparse.Namespace) -> None:
     """Verify a release."""
-    from pipelines.certificate_checks import verify_release
+    from pipelines.certify.checks import verify_release
 
     for line in verify_release(given.release, given.public_key or _own_public_key()):
         print(f"certify: {line}", flush=True)
@@ -45,7 +45,7 @@ def verify(given: argparse.Namespace) -> None:
 
 def replay(given: argparse.Namespace) -> None:
     """Measure a release again."""
-    from pipelines.certificate_replay import replay_release
+    from pipelines.certify.replay import replay_release
 
     replay_release(given.release, given.public_key or _own_public_key(), data=given.data, within=given.within)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pipelines.record import KIND
-from pipelines.record_sweep import ERROR, TRIAL
-from pipelines.result import OBJECTIVE
+from pipelines.tracking.client import KIND
+from pipelines.tracking.result import OBJECTIVE
+from pipelines.tracking.sweeps import ERROR, TRIAL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -10,19 +10,11 @@ import yaml
 
 from netwright.errors import UserError
 from pipelines.compose import SNAPSHOT
-from pipelines.record import (
-    KEY,
-    KIND,
-    LONGEST_TAG,
-    PARENT,
-    experiment_of,
-    log_batches,
-    milliseconds,
-    record_result,
-)
-from pipelines.result import OBJECTIVE, flat, objective, read_trial_result
-from pipelines.store import open_store
 from pipelines.sweep.state import LOG, OVER, STATE, Trial, read_trial
+from pipelines.tracking.client import KEY, KIND, LONGEST_TAG, PARENT, experiment_of, log_batches, milliseconds
+from pipelines.tracking.result import OBJECTIVE, flat, objective, read_trial_result
+from pipelines.tracking.runs import record_result
+from pipelines.tracking.store import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipelines.record import KEY, KIND, experiment_of, log_batches, milliseconds
-from pipelines.starts import scratch_of
-from pipelines.store import open_store
+from pipelines.tracking.client import KEY, KIND, experiment_of, log_batches, milliseconds
+from pipelines.tracking.starts import scratch_of
+from pipelines.tracking.store import open_store
 from stages._training.alone import in_use
 from stages._training.epochs import JOURNALS
 from stages._training.resume import FOLDER

@@ -14,9 +14,9 @@ import yaml
 
 from netwright.artifacts.dataset_report import DATASET_REPORT, read_dataset_report
 from netwright.errors import UserError
-from pipelines.data_facts import data_metrics, data_tags
-from pipelines.starts import new_starts
 from pipelines.sweep.state import Trial
+from pipelines.tracking.data_facts import data_metrics, data_tags
+from pipelines.tracking.starts import new_starts
 from stages import paths
 from stages._entry.app import declared_sections
 

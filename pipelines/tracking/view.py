@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pipelines.record import KIND
-from pipelines.record_sweep import SWEEP
-from pipelines.store import is_remote, without_secrets
-from pipelines.trials import ACCURACY, LATENCY, SIZE, SPEED, TEST_ACCURACY, quoted
+from pipelines.tracking.client import KIND
+from pipelines.tracking.store import is_remote, without_secrets
+from pipelines.tracking.sweeps import SWEEP
+from pipelines.tracking.trials import ACCURACY, LATENCY, SIZE, SPEED, TEST_ACCURACY, quoted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pipelines.compare.comparison import surveyed
 from pipelines.compare.selection import sweep_runs
-from pipelines.mlflow_view import compare_link, serving_note, sweep_link
 from pipelines.registry import crown, lines_of
-from pipelines.store import open_store, store_uri
+from pipelines.tracking.store import open_store, store_uri
+from pipelines.tracking.view import compare_link, serving_note, sweep_link
 from stages._entry.failures import complain
 
 

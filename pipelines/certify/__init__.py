@@ -1,0 +1,1 @@
+"""Signed releases: issuing, verifying and replaying them."""

@@ -1,0 +1,1 @@
+"""What MLflow is told of results, and what is read back from its store."""
