@@ -10,13 +10,12 @@ is fake-quantized. Prints a line for each seed and, last, the mean difference in
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
 
+from benchmarks.changed_params import changed_settings, read_params
 from netwright.compression.calibration import calibrate
 from netwright.compression.fake_quant import QuantizedDetector
 from netwright.compression.folding import fold_batch_norms
@@ -28,25 +27,26 @@ from netwright.evaluation.detect import score_network
 from netwright.models.detector import Detector
 from netwright.training.loop import fit
 from netwright.training.recipe import Recipe
-from netwright.types import AugmentPolicy, NmsPolicy
+from stages import paths
+from stages._training.epochs import recipe_of
+from stages.settings import Recovery
 
 
 class Comparison:
     """One seed after the other on the same data, with the values of a params.yaml."""
 
     def __init__(self, project: Path, device: str) -> None:
-        self.params: dict[str, Any] = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
-        self.device, self.init = device, project / "models/init"
+        self.settings = changed_settings(read_params(project), {})
+        self.device, self.init = device, project / paths.INIT
         spec = load_network(self.init).architecture.input
         self.pictures: dict[str, PictureSet] = {
-            split: load_pictures(project / "data/converted", split, spec, scratch=project / ".netwright")
+            split: load_pictures(project / paths.CONVERTED, split, spec, scratch=project / ".netwright")
             for split in ("train", "val", "test")
         }
 
     def score(self, network: Detector, split: str) -> Accuracy:
         """COCO accuracy of ``network`` on ``split``."""
-        nms = NmsPolicy(**self.params["nms"])
-        return score_network(network, self.pictures[split], nms, batch_size=16, device=self.device)
+        return score_network(network, self.pictures[split], self.settings.nms, batch_size=16, device=self.device)
 
     def train(self, network: Detector, recipe: Recipe, start: Accuracy | None = None) -> None:
         """Fit ``network`` in place, keeping the best on val."""
@@ -60,35 +60,32 @@ class Comparison:
             start=start,
         )
 
-    def recipe(self, seed: int, **changes: Any) -> Recipe:
-        """The train section as a recipe."""
-        values = dict(self.params["train"]) | {"seed": seed} | changes
-        augment = dict(values.pop("augment"))
-        augment["scale"] = tuple(augment["scale"])
-        return Recipe(**values, augment=AugmentPolicy(**augment))
+    def recipe(self, seed: int, recovery: Recovery | None = None) -> Recipe:
+        """The train section as a recipe; for fine-tuning with the epochs and learning rate of ``recovery``."""
+        return replace(recipe_of(self.settings.train, recovery), seed=seed)
 
     def compressed(self, seed: int) -> dict[str, Accuracy]:
         """Test accuracy after each stage of the chain."""
-        prune, qat = self.params["prune"], self.params["qat"]
+        prune, qat = self.settings.prune, self.settings.qat
         network = load_network(self.init)
         self.train(network, self.recipe(seed))
         found = {"trained": self.score(network, "test")}
-        policy = {name: value for name, value in prune.items() if name not in ("recover", "exclude")}
-        network, report = prune_network(network.cpu(), PrunePolicy(**policy, exclude=tuple(prune["exclude"])))
+        values = {field.name: getattr(prune, field.name) for field in fields(PrunePolicy)}
+        network, report = prune_network(network.cpu(), PrunePolicy(**values | {"exclude": tuple(prune.exclude)}))
         print(f"seed {seed}: {report.after.macs / report.before.macs:.1%} of the multiply-accumulates kept", flush=True)
-        self.train(network, self.recipe(seed, **prune["recover"]), self.score(network, "val"))
+        self.train(network, self.recipe(seed, prune.recover), self.score(network, "val"))
         found["pruned"] = self.score(network, "test")
         quantized = QuantizedDetector(fold_batch_norms(network.cpu())).to(self.device)
-        pixels = torch.tensor(self.pictures["train"].pixels[: qat["calibration_images"]])
-        calibrate(quantized, (part.float() for part in pixels.split(16)), qat["calibration"])
-        tuning = self.recipe(seed, epochs=qat["epochs"], learning_rate=qat["learning_rate"])
+        pixels = torch.tensor(self.pictures["train"].pixels[: qat.calibration_images])
+        calibrate(quantized, (part.float() for part in pixels.split(16)), qat.calibration)
+        tuning = self.recipe(seed, Recovery(epochs=qat.epochs, learning_rate=qat.learning_rate))
         self.train(quantized, tuning, self.score(quantized, "val"))
         return found | {"quantized": self.score(quantized, "test")}
 
     def unpruned(self, seed: int) -> Accuracy:
         """Test accuracy of the whole network after the chain's total number of epochs."""
         recipe = self.recipe(seed)
-        total = recipe.epochs + self.params["prune"]["recover"]["epochs"] + self.params["qat"]["epochs"]
+        total = recipe.epochs + self.settings.prune.recover.epochs + self.settings.qat.epochs
         network = load_network(self.init)
         self.train(network, replace(recipe, epochs=total))
         return self.score(network, "test")
@@ -111,7 +108,7 @@ def main() -> None:
     arguments = parser.parse_args()
     comparison, rows = Comparison(arguments.project, arguments.device), []
     if arguments.pipeline:
-        seed, found = comparison.params["train"]["seed"], {"quantized": deployed_of(arguments.project)}
+        seed, found = comparison.settings.train.seed, {"quantized": deployed_of(arguments.project)}
         rows.append({"seed": seed} | found | {"unpruned": comparison.unpruned(seed).map50_95})
     else:
         for seed in arguments.seeds:
