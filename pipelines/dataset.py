@@ -19,7 +19,8 @@ from netwright.data.conversion.raw import RawDataset
 from netwright.data.conversion.source import is_embedded, load_raw
 from netwright.data.feeding.worker_pool import prepare_workers, worker_count
 from netwright.data.formats import coco, kitti, voc, yolo
-from netwright.data.formats.direct import Place, direct_records, place_piece
+from netwright.data.formats.direct import direct_records
+from netwright.data.formats.direct_piece import Place, place_piece
 from netwright.errors import UserError
 from netwright.types import SPLITS
 from stages._entry.failures import guarded

@@ -9,17 +9,18 @@ into lower case), corners too, and box, truncation and occlusion are kept, the r
 readers make of it. It is read as a crowd, so that the rule for crowds decides (by default it is dropped and counted).
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from netwright.artifacts.dataset import Record
-from netwright.data.conversion.raw import RawBox, RawDataset, RawLabels
+from netwright.data.conversion.raw import RawDataset, RawLabels
 from netwright.data.formats.folders import files_below, refuse_outside, stem_of, subfolders
+from netwright.data.formats.kitti_columns import read_columns
 from netwright.data.formats.kitti_groups import read_groups
-from netwright.data.formats.label_text import check_class, is_class, quote, read_lines, write_lines
+from netwright.data.formats.kitti_labels import looks_like, read_labels
+from netwright.data.formats.label_text import quote, read_lines, write_lines
 from netwright.data.formats.labelled_files import LABEL, LabelledFiles, Row, match_files, settle, split_of
 from netwright.data.formats.picture_files import EXTENSIONS, inside, write_picture
 from netwright.errors import UserError
@@ -47,7 +48,7 @@ def detect(folder: Path) -> str:
     for place in _places(folder):
         for label in files_below(folder / place.labels, LABEL, border=folder)[:_LOOKS]:
             for _, line in read_lines(folder / place.labels / label, label):
-                if _looks_like(line):
+                if looks_like(line):
                     return f"{place.pictures}/ lies beside {place.labels}/, and {label} there has lines of 15 fields"
                 return ""
     return ""
@@ -70,16 +71,11 @@ def load(folder: Path) -> RawDataset:
     groups = read_groups(folder)
     rows = _listed(folder, rows)
     rows, notes = settle([row._replace(group=groups.get(row.name, "")) for row in rows] if groups else rows)
-    pictures = LabelledFiles(folder, rows, _bind)
+    pictures = LabelledFiles(folder, rows, _bind, together=read_columns)
     if unlabelled := _unlabelled(folder, places):
         notes.append(f"{', '.join(unlabelled)}: pictures without a folder of labels beside them are left out")
     notes += [_NOTE, _DONT_CARE_NOTE]
     return RawDataset(format="kitti", classes=(), pictures=pictures, count=len(rows), notes=tuple(notes))
-
-
-def read_labels(path: str | Path, shown: str) -> RawLabels:
-    """Parse the label file ``path``, called ``shown`` in messages. Raises UserError naming the line."""
-    return RawLabels(boxes=tuple(_box(line, shown, number) for number, line in read_lines(path, shown)))
 
 
 def pictures_in(split: str) -> str:
@@ -171,52 +167,6 @@ def _listed(folder: Path, rows: list[Row]) -> list[Row]:
             if splits.setdefault(name, split) != split:
                 raise UserError(f"{quote(line)} is in {splits[name]}.txt and {split}.txt of {_SETS}: keep it in one")
     return [row._replace(split=splits.get(row.name, "")) for row in rows]
-
-
-def _looks_like(line: str) -> bool:
-    """15 or 16 fields, and not a YOLO polygon: a class that is no number, or corners beyond 1."""
-    try:
-        box = _box(line, "", 0)
-    except UserError:
-        return False
-    return not box.label.isdigit() or any(abs(corner) > 1 for corner in box.corners)
-
-
-def _box(line: str, shown: str, number: int) -> RawBox:
-    fields, where = line.split(), partial("{}, line {}".format, shown, number)
-    words = 1 if len(fields) > 1 and _is_number(fields[1]) else _words(fields)
-    if len(fields) - words not in (14, 15):
-        raise UserError(
-            f"{where()} has {len(fields)} fields, {quote(line)}: KITTI has 15 (type, truncated, occluded, alpha, "
-            "left, top, right, bottom, 7 of 3D), or 16 with a score"
-        )
-    try:
-        truncated, occluded, _, xmin, ymin, xmax, ymax = map(float, fields[words : words + 7])
-    except ValueError:
-        raise UserError(f"{where()} has text where a number belongs, {quote(line)}: repair it") from None
-    label = " ".join(fields[:words])
-    if not is_class(label):
-        check_class(label, where())
-    return RawBox(
-        label=label,
-        corners=(xmin, ymin, xmax, ymax),
-        crowd=label.lower() == "dontcare",
-        truncated=truncated if 0 <= truncated <= 1 else float(truncated > 1 and math.isfinite(truncated)),
-        occluded=int(occluded) if 0 <= occluded <= 3 else 0 if -math.inf < occluded < 0 else 3,
-    )
-
-
-def _words(fields: list[str]) -> int:
-    """How many of the first fields are the class name: those before a number."""
-    return next((place for place, field in enumerate(fields) if place and _is_number(field)), len(fields))
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
 
 
 def _lines(record: Record, classes: Sequence[str]) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from netwright.data.conversion.raw import RawLabels, RawPicture
+from netwright.data.formats.box_columns import BoxColumns, columns_of
 from netwright.data.formats.folders import state_of
 from netwright.types import SPLITS
 
@@ -15,6 +16,7 @@ _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", 
 _SPLIT = re.compile(r"(?:obj_)?(train|val|valid|validation|test)(?:ing|_data|_?\d{4})?", re.IGNORECASE)
 
 Bind = Callable[[str, Path, str], Callable[[], RawLabels]]
+ReadColumns = Callable[[Sequence[str]], BoxColumns | None]
 
 
 class Row(NamedTuple):
@@ -31,16 +33,32 @@ class LabelledFiles(Iterable[RawPicture]):
     """Makes a raw picture of each row, anew on each iteration, and opens none of their files.
 
     ``bind`` (label file, picture file, the label's path inside the dataset) gives what reads the label; ``settings``
-    is text that all labels depend on.
+    is text that all labels depend on. ``together`` is given many label files ("": none) and reads them at once; where
+    it gives None they are read one by one.
     """
 
-    def __init__(self, folder: Path, rows: Iterable[Row], bind: Bind, *, settings: str = "") -> None:
-        self.folder, self.rows, self.bind, self.settings = folder, tuple(rows), bind, settings
+    def __init__(
+        self,
+        folder: Path,
+        rows: Iterable[Row],
+        bind: Bind,
+        *,
+        settings: str = "",
+        together: ReadColumns | None = None,
+    ) -> None:
+        self.folder, self.rows, self.bind, self.settings, self.together = folder, tuple(rows), bind, settings, together
 
     def parts(self, size: int) -> Iterator["LabelledFiles"]:
         """Yield the rows ``size`` at a time: rows are handed to another process sooner than pictures are."""
         for start in range(0, len(self.rows), size):
-            yield LabelledFiles(self.folder, self.rows[start : start + size], self.bind, settings=self.settings)
+            rows = self.rows[start : start + size]
+            yield LabelledFiles(self.folder, rows, self.bind, settings=self.settings, together=self.together)
+
+    def columns(self) -> BoxColumns:
+        """The boxes of every row, in its order, read now."""
+        labels = [f"{self.folder}/{row.label}" if row.label else "" for row in self.rows]
+        found = self.together(labels) if self.together else None
+        return found or columns_of([raw.labels().boxes if raw.labels else () for raw in self])
 
     def __iter__(self) -> Iterator[RawPicture]:
         for row in self.rows:

@@ -1,7 +1,6 @@
 """The upright size of an encoded picture by its header alone: no pixel is decoded and nothing else is checked."""
 
 import io
-from pathlib import Path
 
 from PIL import Image
 
@@ -9,22 +8,6 @@ from netwright.data.feeding.colour import SWAPPING, orientation_of
 from netwright.errors import UserError
 
 EITHER_WAY = "convert checks and says what to do with it"
-
-
-def header_size(head: bytes, whole: bytes | Path, source: str) -> tuple[int, int]:
-    """Upright (width, height) of the picture of ``source``: by its first bytes, or else by ``whole``, it or its file.
-
-    Raises UserError where the header cannot be read.
-    """
-    if size := jpeg_size(head):
-        return size
-    try:
-        with Image.open(io.BytesIO(whole) if isinstance(whole, bytes) else whole) as picture:
-            width, height = picture.size
-            turned = orientation_of(picture) in SWAPPING
-    except Exception as error:  # noqa: BLE001 whatever Pillow's parsers raise for a damaged header
-        raise UserError(f"the picture of {source} has no readable header ({error!s:.80}): {EITHER_WAY}") from None
-    return (height, width) if turned else (width, height)
 
 
 def jpeg_size(head: bytes) -> tuple[int, int] | None:
@@ -44,3 +27,17 @@ def jpeg_size(head: bytes) -> tuple[int, int] | None:
             return None
         place += 2 + length
     return None
+
+
+def any_size(picture: bytes | str, source: str) -> tuple[int, int]:
+    """Upright (width, height) of any ``picture``, its content or path, of ``source``.
+
+    Raises UserError where the header cannot be read.
+    """
+    try:
+        with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as opened:
+            width, height = opened.size
+            turned = orientation_of(opened) in SWAPPING
+    except Exception as error:  # noqa: BLE001 whatever Pillow's parsers raise for a damaged header
+        raise UserError(f"the picture of {source} has no readable header ({error!s:.80}): {EITHER_WAY}") from None
+    return (height, width) if turned else (width, height)

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from netwright.data.conversion.raw import RawBox, RawDataset, RawLabels, RawPicture
-from netwright.data.formats.direct import Place, direct_records
+from netwright.data.formats.direct import direct_records
+from netwright.data.formats.direct_piece import Place
 from netwright.data.formats.picture_header import jpeg_size
 from netwright.errors import UserError
 from tests.data.formats.test_round_trip import picture

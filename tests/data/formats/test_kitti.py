@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from netwright.artifacts.dataset import Record
 from netwright.data.conversion.raw import RawBox
-from netwright.data.formats.kitti import detect, load, read_labels, save
+from netwright.data.formats.kitti import detect, load, save
+from netwright.data.formats.kitti_labels import read_labels
 from netwright.errors import UserError
 from tests.data.formats.miniature_files import boxes_of, splits_of, write_files
 

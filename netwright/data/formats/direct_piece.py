@@ -1,0 +1,164 @@
+"""A worker's piece of a raw dataset: its labels read as columns, its pictures put where the format has them.
+
+A copy is written in a folder of its piece first and then moved: files made in one folder wait for each other.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from netwright.data.conversion.raw import RawPicture
+from netwright.data.formats.box_columns import BoxColumns, columns_of
+from netwright.data.formats.labelled_files import LabelledFiles
+from netwright.data.formats.picture_files import extension_of, inside, make_folder
+from netwright.data.formats.picture_header import EITHER_WAY, any_size, jpeg_size
+from netwright.errors import UserError
+
+_FICLONE = 0x40049409  # ioctl of Linux: the copy shares its blocks with the source until one of them is written
+_PLAIN = 4096  # bytes in which the size of a plain JPEG stands
+
+Piece = tuple[int, LabelledFiles | list[RawPicture]]
+
+
+class Place(NamedTuple):
+    """Where pictures go: below ``output``, in the folder that ``pictures_in`` says for a split, by way of ``staging``.
+
+    With ``link`` they are hard links to the source's.
+    """
+
+    output: Path
+    staging: Path
+    pictures_in: Callable[[str], str]
+    link: bool = False
+
+
+class _Source(NamedTuple):
+    """A raw picture: its content, or the path where it lies, and who speaks of it."""
+
+    name: str
+    split: str
+    group: str
+    source: str
+    content: bytes | str
+
+
+class Placed(NamedTuple):
+    """A picture that is in the output, and its file's name and upright size there."""
+
+    name: str
+    split: str
+    group: str
+    source: str
+    file_name: str
+    size: tuple[int, int]
+
+
+class PlacedPiece(NamedTuple):
+    """Pictures and the boxes of all of them."""
+
+    pictures: list[Placed]
+    boxes: BoxColumns
+
+
+def place_piece(piece: Piece, place: Place) -> PlacedPiece:
+    """Read the labels of a worker's piece and place its pictures; runs in its process."""
+    number, raws = piece
+    if isinstance(raws, LabelledFiles):
+        boxes = raws.columns()
+    else:
+        boxes = columns_of([raw.labels().boxes if raw.labels else () for raw in raws])
+    staging = f"{place.staging}/{number}"
+    os.makedirs(staging)  # noqa: PTH103 paths are text here: making Path of each costs more than the reading
+    made: set[str] = set()
+    pictures = [_place(source, place, f"{staging}/picture", made) for source in _sources(raws)]
+    os.rmdir(staging)  # noqa: PTH106
+    _check_finite(boxes, pictures)
+    return PlacedPiece(pictures, boxes)
+
+
+def _sources(raws: LabelledFiles | Iterable[RawPicture]) -> Iterator[_Source]:
+    if isinstance(raws, LabelledFiles):
+        for row in raws.rows:
+            picture = f"{raws.folder}/{row.picture}"
+            yield _Source(row.name, row.split or "train", row.group, row.label or row.picture, picture)
+        return
+    for raw in raws:
+        content = raw.content if isinstance(raw.content, bytes) else str(raw.content)
+        yield _Source(raw.name, raw.split or "train", raw.group, raw.source, content)
+
+
+def _check_finite(boxes: BoxColumns, pictures: list[Placed]) -> None:
+    if len(odd := np.flatnonzero(~np.isfinite(boxes.corners).all(axis=1))):
+        owner = pictures[np.searchsorted(np.cumsum(boxes.counts), odd[0], side="right")]
+        raise UserError(f"{owner.source} has a box that is not finite, which cannot be written: {EITHER_WAY}")
+
+
+def _place(raw: _Source, place: Place, staged: str, made: set[str]) -> Placed:
+    """Put the picture in its place, with its usual extension; ``made``: folders that are there."""
+    name, split, group, source, content = raw
+    try:
+        head = content if isinstance(content, bytes) else _read(content, _PLAIN if place.link else -1)
+        size = jpeg_size(head) or any_size(content if place.link else head, source)
+        file_name = inside(name + extension_of(head), "the dataset")
+        target = f"{place.output}/{place.pictures_in(split)}/{file_name}"
+        folder = target[: target.rindex("/")]
+        if folder not in made:
+            make_folder(folder)
+            made.add(folder)
+        if place.link and isinstance(content, str):
+            _link(content, target, source)
+        else:
+            _write(content, head, staged)
+            os.rename(staged, target)  # noqa: PTH104
+    except OSError as error:
+        raise UserError(f"{content!s:.300} cannot be read ({error.strerror}): {EITHER_WAY}") from None
+    return Placed(name, split, group, source, file_name, size)
+
+
+def _read(path: str, size: int) -> bytes:
+    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123
+        return stream.read(size)
+
+
+def _write(source: bytes | str, content: bytes, target: str) -> None:
+    """In one go: a picture is read for its header anyway, and the kernel's own copying was measured to be slower."""
+    with open(target, "xb", buffering=0) as copy:  # noqa: PTH123
+        if isinstance(source, bytes) or not _cloned(source, copy.fileno()):
+            rest = memoryview(content)
+            while rest:
+                rest = rest[copy.write(rest) :]
+
+
+_without_clones: set[int] = set()  # file systems (device numbers) that refused once
+
+
+def _cloned(source: str, copy: int) -> bool:
+    """True where the file system shares the blocks of ``source`` with the empty file ``copy`` (Btrfs, XFS)."""
+    device = os.fstat(copy).st_dev
+    if device in _without_clones:
+        return False
+    try:
+        with open(source, "rb") as stream:  # noqa: PTH123
+            fcntl.ioctl(copy, _FICLONE, stream.fileno())
+    except OSError:
+        _without_clones.add(device)
+        return False
+    return True
+
+
+def _link(path: str, target: str, source: str) -> None:
+    try:
+        os.link(os.path.realpath(path) if os.path.islink(path) else path, target)  # noqa: PTH114
+    except FileExistsError:
+        raise twice(source, os.path.basename(target)) from None  # noqa: PTH119
+    except OSError as error:
+        raise UserError(f"--link cannot link {path} ({error.strerror}): leave --link out to copy it") from None
+
+
+def twice(source: str, file_name: str) -> UserError:
+    """The error of two pictures that would be one file."""
+    return UserError(f"two pictures would be written as {file_name}, {source} is the second: rename one")
