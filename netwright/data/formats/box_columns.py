@@ -27,9 +27,11 @@ def columns_of(pictures: Sequence[Sequence[RawBox]]) -> BoxColumns:
     """The boxes of each picture, as columns."""
     boxes = [box for picture in pictures for box in picture]
     columns = dict(zip(RawBox._fields, zip(*boxes, strict=True), strict=False)) if boxes else {}
+    with np.errstate(over="ignore"):  # a corner beyond float32 becomes infinite, which is refused further on
+        corners = np.array(columns.get("corners", ()), np.float32).reshape(-1, 4)
     return BoxColumns(
         counts=[len(picture) for picture in pictures],
         labels=list(columns.get("label", ())),
-        corners=np.array(columns.get("corners", ()), np.float32).reshape(-1, 4),
+        corners=corners,
         flags={name: np.array(columns.get(name, ()), kind) for name, kind in KINDS.items()},
     )

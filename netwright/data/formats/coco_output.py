@@ -19,9 +19,8 @@ _TOGETHER = 256  # pictures whose boxes are written in one go: arrays of a few b
 
 
 class _Boxes(NamedTuple):
-    """The boxes of one picture, or one after the other of several, with the ``images`` (N,) that they are in."""
+    """The boxes of one picture, or one after the other of several."""
 
-    images: NDArray[np.int64]
     labels: NDArray[np.int64]
     corners: NDArray[np.float32]
     crowd: NDArray[np.bool_]
@@ -39,25 +38,29 @@ class CocoOutput:
     def __init__(self, path: Path, pictures: Path, classes: Sequence[str]) -> None:
         self.path, self.pictures, self.classes = path, pictures, classes
         self.images, self.annotations = _List(), _List()
-        self.waiting: list[_Boxes] = []
+        self.waiting: list[tuple[str, _Boxes]] = []
 
     def add(self, record: Record) -> None:
         """Write the record's picture and note its boxes."""
-        file_name, number = write_picture(self.pictures, record), self.images.count + 1
-        size = f'"width": {record.width}, "height": {record.height}'
-        self.images.append([f'{{"id": {number}, "file_name": {json.dumps(file_name)}, {size}}}'])
-        images = np.full(len(record.labels), number)
-        flags = record.crowd, record.difficult, record.truncated, record.occluded
-        self.waiting.append(_Boxes(images, record.labels, record.boxes, *flags))
+        file_name, number = write_picture(self.pictures, record), self.images.count + len(self.waiting) + 1
+        name = json.dumps(file_name)
+        image = f'{{"id": {number}, "file_name": {name}, "width": {record.width}, "height": {record.height}}}'
+        boxes = _Boxes(record.labels, record.boxes, record.crowd, record.difficult, record.truncated, record.occluded)
+        self.waiting.append((image, boxes))
         if len(self.waiting) == _TOGETHER:
-            self._annotate()
+            self._flush()
 
-    def _annotate(self) -> None:
-        """Write the boxes that are waiting."""
-        if self.waiting:
-            boxes = _Boxes(*map(np.concatenate, zip(*self.waiting, strict=True)))
-            self.annotations.append(list(_annotations(boxes, self.annotations.count + 1)))
-            self.waiting.clear()
+    def _flush(self) -> None:
+        """Write what is waiting."""
+        if not self.waiting:
+            return
+        texts, pictures = zip(*self.waiting, strict=True)
+        numbers = np.arange(len(texts)) + self.images.count + 1
+        owners = numbers.repeat([len(boxes.labels) for boxes in pictures]).tolist()
+        boxes = _Boxes(*map(np.concatenate, zip(*pictures, strict=True)))
+        self.images.append(texts)
+        self.annotations.append(list(_annotations(owners, boxes, self.annotations.count + 1)))
+        self.waiting.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +74,7 @@ class CocoOutput:
             self.annotations.file.close()
 
     def _write(self) -> None:
-        self._annotate()
+        self._flush()
         categories = [{"id": place, "name": name, "supercategory": ""} for place, name in enumerate(self.classes, 1)]
         with whole_file(self.path) as temporary, temporary.open("w", encoding="utf-8") as out:
             out.write(f'{{"categories": {json.dumps(categories)},\n"images": [')
@@ -99,10 +102,10 @@ class _List:
             out.write(piece)
 
 
-def _annotations(boxes: _Boxes, first: int) -> Iterator[str]:
-    """Yield the JSON text of each box; ids count from ``first``."""
+def _annotations(owners: list[int], boxes: _Boxes, first: int) -> Iterator[str]:
+    """Yield the JSON text of each box, which is in the picture of this id in ``owners``; ids count from ``first``."""
     rows = zip(
-        boxes.images.tolist(),
+        owners,
         boxes.labels.tolist(),
         _xywh(boxes.corners),
         boxes.crowd.tolist(),
