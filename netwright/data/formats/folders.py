@@ -23,14 +23,20 @@ def files_below(folder: Path, extensions: frozenset[str], *, border: Path) -> li
         return []
     while waiting:
         inner, place = waiting.pop()
+        others = []  # links and folders: in order, for the first of two links to one folder is followed
         for entry in _entries(place, folder / inner):
-            real, name = _real(entry, limit), entry.name
+            if entry.is_symlink() or entry.is_dir():
+                others.append(entry)
+            elif _ends_in(entry, extensions):
+                found.append(inner + entry.name)
+        for entry in sorted(others, key=lambda entry: entry.name):
+            real = _real(entry, limit)
             if not entry.is_dir():
-                if name[name.rfind(".") :].lower() in extensions and entry.is_file():
-                    found.append(inner + name)
+                if _ends_in(entry, extensions):
+                    found.append(inner + entry.name)
             elif real not in seen and not (entry.is_symlink() and _is_below(real, root)):
                 seen.add(real)
-                waiting.append((f"{inner}{name}/", real))
+                waiting.append((f"{inner}{entry.name}/", real))
     return sorted(found)
 
 
@@ -38,12 +44,12 @@ def subfolders(folder: Path, *, border: Path) -> list[str]:
     """Names of the folders right below ``folder``, sorted, hidden ones left out. Raises UserError as files_below."""
     refuse_outside(folder, border)
     place, limit = os.path.realpath(folder), os.path.realpath(border)
-    return [entry.name for entry in _entries(place, folder) if _real(entry, limit) and entry.is_dir()]
+    return sorted(entry.name for entry in _entries(place, folder) if _real(entry, limit) and entry.is_dir())
 
 
 def visible_names(folder: Path) -> list[str]:
     """Names of all that lies right in ``folder``, sorted, without hidden ones and links to nothing."""
-    return [entry.name for entry in _entries(str(folder), folder)]
+    return sorted(entry.name for entry in _entries(str(folder), folder))
 
 
 def refuse_outside(path: Path, border: Path) -> None:
@@ -67,13 +73,14 @@ def state_of(path: str | Path) -> str:
 
 def stem_of(path: str) -> str:
     """``path`` without its extension, composed (NFC): macOS writes an accented letter as two characters."""
-    return unicodedata.normalize("NFC", os.path.splitext(path)[0])  # noqa: PTH122 100,000 names
+    stem = os.path.splitext(path)[0]  # noqa: PTH122 100,000 names
+    return stem if stem.isascii() else unicodedata.normalize("NFC", stem)
 
 
 def _entries(place: str, shown: Path) -> Iterator["os.DirEntry[str]"]:
     try:
         with os.scandir(place) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
+            listed = list(entries)
     except OSError as error:
         raise UserError(f"{shown} cannot be listed ({error.strerror}): mend its rights, or move it out") from None
     for entry in listed:
@@ -82,6 +89,11 @@ def _entries(place: str, shown: Path) -> Iterator["os.DirEntry[str]"]:
             raise UserError(f"{shown} holds a name that is not UTF-8, {os.fsencode(name)!r}: rename it")
         if name[0] != "." and name != "__MACOSX" and not (entry.is_symlink() and _leads_nowhere(entry)):
             yield entry
+
+
+def _ends_in(entry: "os.DirEntry[str]", extensions: frozenset[str]) -> bool:
+    name = entry.name
+    return name[name.rfind(".") :].lower() in extensions and entry.is_file()
 
 
 def _leads_nowhere(entry: "os.DirEntry[str]") -> bool:

@@ -139,13 +139,13 @@ def _rows(folder: Path, place: _Place) -> Iterator[Row]:
     matched = match_files(
         keyed(place.pictures, EXTENSIONS), keyed(place.labels, LABEL), lambda key: f"{place.pictures}/{key}.jpg"
     )
+    own = split_of(place.prefix)
+    prefix = "" if own or not place.prefix else f"{place.prefix}/"
     for key, picture, label in matched:
         first, _, rest = key.partition("/")
         inner = split_of(first) if rest else ""
-        split = split_of(place.prefix) or inner
-        name = rest if inner and not split_of(place.prefix) else key
-        prefix = "" if not place.prefix or split_of(place.prefix) else f"{place.prefix}/"
-        yield Row(name=prefix + name, picture=picture, label=label, split=split)
+        name = rest if inner and not own else key
+        yield Row(name=prefix + name, picture=picture, label=label, split=own or inner)
 
 
 def _listed(folder: Path, rows: list[Row]) -> list[Row]:
