@@ -4,8 +4,9 @@ On a GPU the step is captured as a CUDA graph and replayed: a step is some thous
 one by one takes longer than computing them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ from netwright.training.state import TrainingState
 from netwright.training.team import Team
 from netwright.types import AugmentPolicy
 
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 WARM = 3  # steps of a shape that run as they are before it is captured: they choose kernels and allocate
 MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -39,7 +42,9 @@ class Step:
         self._device = network.points.device
         self.precision = arithmetic_for(recipe.precision, self._device)
         self._captures = self._device.type == "cuda" and self.precision != "fp16"  # its scaler decides on the host
-        self._predict = torch.compile(network.predict_raw) if recipe.compiled else network.predict_raw
+        self._augment = _compiled(augment, recipe, self._device)
+        self._predict = _compiled(network.predict_raw, recipe, self._device)
+        self._detection_loss = _compiled(detection_loss, recipe, self._device)
         self._class_weights = _class_weights(recipe, network)
         self._graphs: dict[tuple[object, ...], _Captured] = {}
         self._seen: dict[tuple[object, ...], int] = {}
@@ -83,7 +88,7 @@ class Step:
 
     def _run(self, batch: Labelled, chances: Chances, policy: AugmentPolicy) -> None:
         pixels = batch.pixels.float()
-        shown = augment(Labelled(pixels, batch.boxes, batch.labels, batch.valid), policy, chances)
+        shown = self._augment(Labelled(pixels, batch.boxes, batch.labels, batch.valid), policy, chances)
         loss = self._loss(shown)
         self._update(loss.total)
         self._note(loss)
@@ -94,7 +99,7 @@ class Step:
         with torch.autocast(self._device.type, dtype, enabled=dtype is not None, cache_enabled=not self._captures):
             raw = self._predict(shown.pixels.contiguous(memory_format=torch.channels_last))
         truth = Truth(shown.boxes, shown.labels, shown.valid)
-        return detection_loss(
+        return self._detection_loss(
             self._network,
             raw,
             truth,
@@ -120,6 +125,13 @@ class Step:
         self._sums += torch.cat((parts, parts.new_ones(1)))
         is_first = ~torch.isfinite(self._team.sum(loss.total)) & (self._bad < 0)
         self._bad.copy_(torch.where(is_first, self._sums[4], self._bad))
+
+
+def _compiled(function: Callable[Given, Result], recipe: Recipe, device: torch.device) -> Callable[Given, Result]:
+    """Of its own for each shape on a GPU, where there are few (see batches); on a CPU for any."""
+    if not recipe.compiled:
+        return function
+    return torch.compile(function, dynamic=False if device.type == "cuda" else None)
 
 
 def _class_weights(recipe: Recipe, network: Detector) -> Tensor | None:

@@ -1,6 +1,8 @@
 """Examined pictures, offences and encoded pictures, made by hand."""
 
 import io
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,22 @@ from PIL import Image
 from netwright.data.checks.rules import ExaminePolicy
 from netwright.data.conversion.examined import Examined, Offence
 from netwright.data.report.report import About
+from netwright.data.report.survey import Survey, Tally
 
 HOSTILE = '<script>alert(1)</script>"&\u202e gnp.\x00evil\udcff'
 CLASSES = ("cat", HOSTILE, "never seen")
 NAN, INF = float("nan"), float("inf")
+
+
+def survey_of(pictures: Iterable[Examined], classes: Sequence[str]) -> Survey:
+    """Taken in two parts, which are merged."""
+    known = {picture.name: picture for picture in pictures}
+    parts, whole = (Tally(classes), Tally(classes)), Tally(classes)
+    for number, picture in enumerate(known.values()):
+        parts[number % 2].add(picture)
+    for part in parts:
+        whole.merge(json.loads(json.dumps(part.state())))
+    return whole.survey(known.__getitem__)
 
 
 def examined(

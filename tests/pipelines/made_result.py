@@ -8,8 +8,7 @@ from pathlib import Path
 import yaml
 
 from netwright.data.report.report import make_report, write_report
-from netwright.data.report.survey import survey_pictures
-from tests.data.examined_pictures import CLASSES, OFFENCES, PICTURES, about
+from tests.data.examined_pictures import CLASSES, OFFENCES, PICTURES, about, survey_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HISTORY = "epoch,loss,loss_class,map50_95,seconds\n1,2.5,1.0,,4\n2,1.5,0.5,0.4,5\n"
@@ -37,7 +36,7 @@ def make_result(project: Path, *, threshold: float = 0.3, trained: str = "aa") -
     write(project / "reports/index.html", "<p>report</p>")
     write(project / "exports/bundle.json", "{}")
     write(project / "data/converted/index.html", "<p>data</p>")
-    survey = survey_pictures(PICTURES, CLASSES)
+    survey = survey_of(PICTURES, CLASSES)
     data_report = make_report(about(), survey, iter(OFFENCES))
     write_report(project / "data/converted/report.json", data_report, iter(OFFENCES))
 

@@ -5,16 +5,15 @@ from pathlib import Path
 import pytest
 
 from netwright.data.report.report import make_report, write_report
-from netwright.data.report.survey import survey_pictures
 from netwright.errors import UserError
 from stages.benchmark import _data_section
-from tests.data.examined_pictures import CLASSES, OFFENCES, PICTURES, about
+from tests.data.examined_pictures import CLASSES, OFFENCES, PICTURES, about, survey_of
 
 
 @pytest.fixture
 def converted(tmp_path: Path) -> Path:
     folder = tmp_path / "data/converted"
-    report = make_report(about(), survey_pictures(PICTURES, CLASSES), iter(OFFENCES))
+    report = make_report(about(), survey_of(PICTURES, CLASSES), iter(OFFENCES))
     write_report(folder / "report.json", report, iter(OFFENCES))
     return folder
 

@@ -6,7 +6,7 @@ processes read.
 
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from netwright.types import SPLITS
 
 _PUT = f"INSERT OR REPLACE INTO picture VALUES ({','.join('?' * len(COLUMNS))})"  # noqa: S608 question marks
 _PICTURES = f"SELECT {WHOLE} FROM picture"  # noqa: S608 names of columns, our own
-_SHOWN = ("name", "source", "width", "height", "sha256", "phash", "labels", "boxes")
 _FORM = zlib.crc32(repr(COLUMNS).encode()) >> 1  # SQLite keeps 31 bits for us
 _BUSY = 30.0  # seconds that a reader waits for the writer to finish a commit
 
@@ -51,14 +50,6 @@ class Catalogue:
     def save(self) -> None:
         """Make what was put and removed durable."""
         self._base.commit()
-
-    def kept(self, splits: Mapping[str, str], groups: Mapping[str, str]) -> Iterator[Examined]:
-        """Yield every picture that is kept, by name, with its split and group of ``splits`` and ``groups``.
-
-        What was found in it and what the class mapping did is left out: most pictures need only these columns.
-        """
-        for name, source, *facts in self.rows(*_SHOWN):
-            yield unpack((name, source, splits[name], groups[name], *facts, "", True, ""))
 
     def rows(self, *columns: str, kept: bool = True) -> Iterator[tuple[Any, ...]]:
         """Yield ``columns`` of the pictures, by name; only of those that are kept, or of all."""
@@ -95,11 +86,17 @@ class Catalogue:
         """Note ``facts`` of a shard."""
         self._base.execute("INSERT OR REPLACE INTO shard VALUES (?, ?)", (key, facts))
 
-    def examined(self, names: Sequence[str]) -> Iterator[tuple[Examined, bytes]]:
-        """Yield the pictures called ``names`` in that order, each with its encoded bytes."""
+    def forget_shards(self, but: Collection[str]) -> None:
+        """Forget all shards ``but`` those with these keys."""
+        known = [key for (key,) in self._base.execute("SELECT key FROM shard")]
+        gone = [(key,) for key in known if key not in but]
+        self._base.executemany("DELETE FROM shard WHERE key = ?", gone)
+        self.save()
+
+    def examined(self, names: Sequence[str]) -> Iterator[Examined]:
+        """Yield the pictures called ``names`` in that order."""
         for name in names:
-            row = self._base.execute(f"{_PICTURES} WHERE name = ?", (name,)).fetchone()
-            yield unpack(row), self.picture(name)
+            yield unpack(self._base.execute(f"{_PICTURES} WHERE name = ?", (name,)).fetchone())
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -6,7 +6,7 @@ Memory grows with the pictures' names and a few numbers of each, never with the 
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from netwright.artifacts.whole_file import write_text
 from netwright.data.checks.class_mapping import ClassCount, mapped_classes, sum_counts
 from netwright.data.checks.validate import ExaminePolicy
 from netwright.data.conversion.catalogue import Catalogue
+from netwright.data.conversion.examined import Examined
 from netwright.data.conversion.fingerprint import fingerprint
 from netwright.data.conversion.raw import RawDataset
 from netwright.data.conversion.scan import Scan, scan
@@ -24,7 +25,7 @@ from netwright.data.conversion.shard_files import place_shards
 from netwright.data.conversion.shards import make_shards, plan_shards
 from netwright.data.report.page import make_page
 from netwright.data.report.report import About, make_report, write_report
-from netwright.data.report.survey import survey_pictures
+from netwright.data.report.survey import Survey, Tally
 from netwright.data.splitting.audit import judge_leakage
 from netwright.data.splitting.division import Division, SplitPolicy, divide_dataset
 from netwright.errors import UserError
@@ -74,12 +75,12 @@ def convert_dataset(
         plans = list(plan_shards(catalogue, division.splits, division.groups, classes))
         advance, store = progress("write", len(division.splits)), place / "shards"
         store.mkdir(exist_ok=True)
-        shards = make_shards(catalogue, plans, store, folder, classes, workers=workers, advance=advance)
+        shards, tally = make_shards(catalogue, plans, store, folder, classes, workers=workers, advance=advance)
         result = fingerprint(catalogue.line_digests(division.splits), classes)
         about = _about(raw, recipe, catalogue, division, classes, result)
         (folder / MANIFEST).unlink(missing_ok=True)
         place_shards({plan.key: plan.file for plan in plans}, store, folder)
-        report = _write_report(folder, about, catalogue, division, found)
+        report = _write_report(folder, about, catalogue, _survey(tally, catalogue, division), found)
         manifest = Manifest(name=recipe.name, classes=classes, shards=tuple(shards), fingerprint=result)
         write_manifest(folder, manifest)
     return Converted(report=report, scan=found, leak=leak)
@@ -137,8 +138,15 @@ def _about(
     )
 
 
-def _write_report(folder: Path, about: About, catalogue: Catalogue, division: Division, found: Scan) -> dict[str, Any]:
-    survey = survey_pictures(catalogue.kept(division.splits, division.groups), about.classes)
+def _survey(tally: Tally, catalogue: Catalogue, division: Division) -> Survey:
+    def picture_of(name: str) -> Examined:
+        (picture,) = catalogue.examined([name])
+        return replace(picture, split=division.splits[name], group=division.groups[name])
+
+    return tally.survey(picture_of)
+
+
+def _write_report(folder: Path, about: About, catalogue: Catalogue, survey: Survey, found: Scan) -> dict[str, Any]:
     report = make_report(about, survey, chain(found.duplicates, catalogue.offences()))
     write_report(folder / REPORT, report, chain(found.duplicates, catalogue.offences()))
     page = make_page(report, survey, chain(found.duplicates, catalogue.offences()), catalogue.picture)

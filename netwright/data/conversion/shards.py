@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from netwright.data.conversion.code import code_digest
 from netwright.data.conversion.examined import Examined
 from netwright.data.conversion.shard_files import mark_of, sound_shard
 from netwright.data.feeding.worker_pool import map_in_workers
+from netwright.data.report.survey import Tally
 from netwright.errors import UserError
 
 TARGET, LARGEST = 64 << 20, 256 << 20  # bytes of encoded pictures in one shard
@@ -29,7 +31,13 @@ _CODE = (
     "artifacts/shard.py",
     "data/conversion/shards.py",
     "data/conversion/catalogue_row.py",
-)  # gives shards their bytes
+    "data/report/survey.py",
+    "data/report/counts.py",
+    "data/report/shapes.py",
+    "data/report/histogram.py",
+    "data/report/contact_sheet.py",
+    "data/report/sampling.py",
+)  # gives shards their bytes, and what is noted of them
 
 Advance = Callable[[int], None]
 
@@ -43,6 +51,13 @@ class ShardPlan:
     names: tuple[str, ...]
     groups: tuple[str, ...]
     key: str
+
+
+class _Made(NamedTuple):
+    """A shard that is written, and the tally of its pictures."""
+
+    shard: Shard
+    tally: dict[str, Any]
 
 
 def plan_shards(
@@ -108,60 +123,68 @@ def make_shards(
     *,
     workers: int,
     advance: Advance,
-) -> list[Shard]:
+) -> tuple[list[Shard], Tally]:
     """Have every shard of ``plans`` in ``folder``, the converted dataset, or in ``store``, where new ones are written.
 
-    Those of the store wait there for place_shards, also in a later conversion where this one fails.
+    Those of the store wait there for place_shards, also in a later conversion where this one fails. The tally is of
+    all their pictures.
     """
-    ready = {plan.key: shard for plan in plans if (shard := _kept(catalogue, plan, store, folder))}
-    advance(sum(shard.images for shard in ready.values()))
+    ready = {plan.key: made for plan in plans if (made := _kept(catalogue, plan, store, folder))}
+    advance(sum(made.shard.images for made in ready.values()))
     missing = [plan for plan in plans if plan.key not in ready]
     work = partial(_write, base=catalogue.path, store=store, classes=tuple(classes))
     with closing(map_in_workers(work, missing, workers=workers)) as written:
-        for plan, shard in zip(missing, written, strict=True):
-            ready[plan.key] = shard
-            _note(catalogue, plan, shard, store / plan.key)
+        for plan, made in zip(missing, written, strict=True):
+            ready[plan.key] = made
+            _note(catalogue, plan, made, store / plan.key)
             catalogue.save()
-            advance(shard.images)
-    return [replace(ready[plan.key], file=plan.file) for plan in plans]
+            advance(made.shard.images)
+    catalogue.forget_shards(set(ready))
+    tally = Tally(classes)
+    for made in ready.values():
+        tally.merge(made.tally)
+    return [replace(ready[plan.key].shard, file=plan.file) for plan in plans], tally
 
 
-def _kept(catalogue: Catalogue, plan: ShardPlan, store: Path, folder: Path) -> Shard | None:
+def _kept(catalogue: Catalogue, plan: ShardPlan, store: Path, folder: Path) -> _Made | None:
     """The shard, if it lies in the store or the folder as it was written."""
     noted = catalogue.shard(plan.key)
     if noted is None:
         (store / plan.key).unlink(missing_ok=True)
         return None
-    facts, mark = json.loads(noted)
-    shard = Shard(**facts)
-    path = sound_shard(shard, mark, store / plan.key, folder / plan.file)
+    facts, tally, mark = json.loads(noted)
+    made = _Made(Shard(**facts), tally)
+    path = sound_shard(made.shard, mark, store / plan.key, folder / plan.file)
     if path is not None and mark_of(path) != mark:
-        _note(catalogue, plan, shard, path)
-    return shard if path else None
+        _note(catalogue, plan, made, path)
+    return made if path else None
 
 
-def _note(catalogue: Catalogue, plan: ShardPlan, shard: Shard, path: Path) -> None:
-    catalogue.note_shard(plan.key, json.dumps([asdict(shard), mark_of(path)]))
+def _note(catalogue: Catalogue, plan: ShardPlan, made: _Made, path: Path) -> None:
+    catalogue.note_shard(plan.key, json.dumps([asdict(made.shard), made.tally, mark_of(path)]))
 
 
-def _write(plan: ShardPlan, *, base: Path, store: Path, classes: tuple[str, ...]) -> Shard:
+def _write(plan: ShardPlan, *, base: Path, store: Path, classes: tuple[str, ...]) -> _Made:
     """Write one shard to the store; runs in a worker, with the catalogue open for reading."""
     indices = {label: index for index, label in enumerate(classes)}
-    groups = dict(zip(plan.names, plan.groups, strict=True))
+    tally = Tally(classes)
+
+    def rows() -> Iterator[Record]:
+        for picture, group in zip(catalogue.examined(plan.names), plan.groups, strict=True):
+            placed = replace(picture, split=plan.split, group=group)
+            tally.add(placed)
+            yield _record(placed, catalogue.picture(placed.name), indices)
+
     with Catalogue(base) as catalogue:
-        rows = (
-            _record(picture, plan.split, groups[picture.name], content, indices)
-            for picture, content in catalogue.examined(plan.names)
-        )
-        return write_shard(store / plan.key, plan.split, rows)
+        return _Made(write_shard(store / plan.key, plan.split, rows()), tally.state())
 
 
-def _record(picture: Examined, split: str, group: str, content: bytes, indices: Mapping[str, int]) -> Record:
+def _record(picture: Examined, content: bytes, indices: Mapping[str, int]) -> Record:
     if hashlib.sha256(content).hexdigest() != picture.sha256:
         raise UserError(f"the picture {picture.name!r} changed while it was being converted: run convert again")
     return Record(
         name=picture.name,
-        split=split,
+        split=picture.split,
         image=content,
         width=picture.width,
         height=picture.height,
@@ -171,6 +194,6 @@ def _record(picture: Examined, split: str, group: str, content: bytes, indices: 
         crowd=picture.crowd,
         truncated=picture.truncated,
         occluded=picture.occluded,
-        group=group,
+        group=picture.group,
         source=picture.source,
     )

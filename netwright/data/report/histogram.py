@@ -50,6 +50,18 @@ class Lengths:
         self._least = min(self._least, float(values.min(initial=np.inf)))
         self._largest = max(self._largest, float(values.max(initial=0.0)))
 
+    def state(self) -> dict[str, Any]:
+        """What was counted, as JSON values; ``ends`` are missing where nothing was."""
+        ends = [self._least, self._largest] if self._fine.counts.any() else []
+        return {"fine": self._fine.counts.tolist(), "ends": ends}
+
+    def merge(self, state: dict[str, Any]) -> None:
+        """Add what ``state`` of other lengths says."""
+        self._fine.counts += np.array(state["fine"])
+        if state["ends"]:
+            least, largest = state["ends"]
+            self._least, self._largest = min(self._least, least), max(self._largest, largest)
+
     def facts(self) -> dict[str, float]:
         """``min``, ``p05`` ... ``p95`` and ``max``; empty where nothing was counted."""
         below = self._fine.counts.cumsum()

@@ -4,9 +4,6 @@ import hashlib
 import heapq
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Generic, TypeVar
-
-Thing = TypeVar("Thing")
 
 
 @lru_cache(maxsize=16)  # a picture is offered in several places, one after the other
@@ -15,21 +12,21 @@ def place_of(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 
-class Lowest(Generic[Thing]):
-    """The ``count`` things, of all that are offered, whose names have the lowest places."""
+class Lowest:
+    """The ``count`` names, of all that are offered, that have the lowest places."""
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._heap: list[tuple[int, str, Thing]] = []
+        self._heap: list[tuple[int, str]] = []
 
-    def offer(self, name: str, thing: Thing) -> None:
-        """Take ``thing``, or leave it; no name may come twice."""
-        rank = (-place_of(name), name)
+    def offer(self, name: str) -> None:
+        """Take ``name``, or leave it; none may come twice."""
+        entry = (-place_of(name), name)
         if len(self._heap) < self._count:
-            heapq.heappush(self._heap, (*rank, thing))
-        elif self._count and rank > self._heap[0]:
-            heapq.heapreplace(self._heap, (*rank, thing))
+            heapq.heappush(self._heap, entry)
+        elif self._count and entry > self._heap[0]:
+            heapq.heapreplace(self._heap, entry)
 
-    def __iter__(self) -> Iterator[Thing]:
-        """The things, by name."""
-        return (thing for _, _, thing in sorted(self._heap, key=lambda entry: entry[1]))
+    def __iter__(self) -> Iterator[str]:
+        """The names, sorted."""
+        return iter(sorted(name for _, name in self._heap))

@@ -63,8 +63,26 @@ class Shapes:
     def _count(self, name: str, values: NDArray[np.float64]) -> None:
         self._histograms[name].add(values)
 
-    def facts(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """What was counted, as JSON values."""
+        return {
+            "histograms": {name: histogram.counts.tolist() for name, histogram in self._histograms.items()},
+            "lengths": {side: lengths.state() for side, lengths in self._lengths.items()},
+            "areas": self._areas,
+            "heat": self._heat.tolist(),
+        }
+
+    def merge(self, state: dict[str, Any]) -> None:
+        """Add what ``state`` of other pictures says."""
+        for name, counts in state["histograms"].items():
+            self._histograms[name].counts += np.array(counts)
+        for side, lengths in state["lengths"].items():
+            self._lengths[side].merge(lengths)
+        self._areas.update(state["areas"])
+        self._heat += np.array(state["heat"])
+
+    def facts(self) -> dict[str, Any]:
+        """What the report says, as JSON values."""
         return {
             "box_sizes": {side: lengths.facts() for side, lengths in self._lengths.items()},
             "box_areas": dict(self._areas),

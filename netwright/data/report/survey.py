@@ -1,27 +1,20 @@
-"""One pass over the kept pictures: counts, histograms with fixed bins, and a few pictures to show.
+"""What there is among the kept pictures: counts, histograms with fixed bins, and a few pictures to show.
 
-What is remembered grows with the number of classes, groups and picture sizes, not with the number of pictures. All sums
-are of whole numbers and all choices by a hash of the name, so that the order of the pictures changes nothing.
+A survey is taken a shard at a time and merged, so that an unchanged shard is not looked at again. What is remembered
+grows with the number of classes, groups and picture sizes, not with the number of pictures. All sums are of whole
+numbers and all choices by a hash of the name, so that neither order nor division of the pictures changes anything.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-import numpy as np
-
 from netwright.data.conversion.examined import Examined
-from netwright.data.report.sampling import Lowest
+from netwright.data.report.contact_sheet import ContactSheet
+from netwright.data.report.counts import Counts
 from netwright.data.report.shapes import Shapes
 from netwright.types import SPLITS
 
-SHEET = {"train": 16, "val": 8, "test": 8}  # pictures of each split on the contact sheet
-_OF_EACH_CLASS = 2  # beside them, so that rare classes are seen
-_CLASSES_SHOWN = 24
-_COMMON_SIZES = 10
-_CUT_GROUPS = 100
 _PIECE = 512  # pictures whose boxes are counted in one go
 
 
@@ -33,83 +26,40 @@ class Survey:
     sample: tuple[Examined, ...]
 
 
-def survey_pictures(pictures: Iterable[Examined], classes: Sequence[str]) -> Survey:
-    """Look once at ``pictures``: those that are kept, in any order, each with its final split and mapped labels."""
-    counts, shapes, sheet = _Counts(), Shapes(), _Sheet(classes)
-    stream = iter(pictures)
-    while piece := list(islice(stream, _PIECE)):
-        counts.add(piece)
-        shapes.add(piece)
-        for picture in piece:
-            sheet.offer(picture)
-    return Survey(facts=counts.facts(classes) | shapes.facts(), sample=sheet.chosen())
-
-
-class _Counts:
-    """How many pictures, boxes, classes and groups each split holds."""
-
-    def __init__(self) -> None:
-        self._images: Counter[str] = Counter()
-        self._empty: Counter[str] = Counter()
-        self._boxes: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._shown: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._sizes: Counter[tuple[int, int]] = Counter()
-        self._marked: Counter[str] = Counter()
-        self._groups: defaultdict[str, set[str]] = defaultdict(set)
-
-    def add(self, pictures: Sequence[Examined]) -> None:
-        """Count ``pictures``, at least one."""
-        self._sizes.update((picture.width, picture.height) for picture in pictures)
-        for mark in ("difficult", "crowd", "truncated", "occluded"):
-            self._marked[mark] += int(np.count_nonzero(np.concatenate([getattr(p, mark) for p in pictures])))
-        for picture in pictures:
-            split = picture.split
-            self._images[split] += 1
-            self._empty[split] += not picture.labels
-            self._boxes[split].update(picture.labels)
-            self._shown[split].update(set(picture.labels))
-            if picture.group:
-                self._groups[picture.group].add(split)
-
-    def facts(self, classes: Sequence[str]) -> dict[str, Any]:
-        cut = sorted(group for group, splits in self._groups.items() if len(splits) > 1)
-        common = sorted(self._sizes.items(), key=lambda entry: (-entry[1], entry[0]))[:_COMMON_SIZES]
-        return {
-            "splits": {split: self._split(split, classes) for split in SPLITS},
-            "boxes_marked": dict(self._marked),
-            "picture_sizes": {
-                "different": len(self._sizes),
-                "most_common": [{"width": w, "height": h, "images": count} for (w, h), count in common],
-            },
-            "groups": {"count": len(self._groups), "cut": len(cut), "cut_names": cut[:_CUT_GROUPS]},
-        }
-
-    def _split(self, split: str, classes: Sequence[str]) -> dict[str, Any]:
-        boxes = {label: self._boxes[split][label] for label in classes}
-        return {
-            "images": self._images[split],
-            "empty_images": self._empty[split],
-            "groups": sum(split in splits for splits in self._groups.values()),
-            "boxes": sum(boxes.values()),
-            "boxes_per_class": boxes,
-            "images_per_class": {label: self._shown[split][label] for label in classes},
-        }
-
-
-class _Sheet:
-    """The pictures of the contact sheet: those whose names hash lowest, of each split and of each class."""
+class Tally:
+    """What is counted of some pictures: kept ones, in any order, each with its final split and mapped labels."""
 
     def __init__(self, classes: Sequence[str]) -> None:
-        self._shelves: dict[tuple[str, str], Lowest[Examined]] = {
-            (split, ""): Lowest(count) for split, count in SHEET.items()
-        }
-        self._shelves |= {("", label): Lowest(_OF_EACH_CLASS) for label in classes[:_CLASSES_SHOWN]}
+        self._classes = classes
+        self._counts, self._shapes, self._sheet = Counts(), Shapes(), ContactSheet(classes)
+        self._waiting: list[Examined] = []
 
-    def offer(self, picture: Examined) -> None:
-        for shelf in ((picture.split, ""), *(("", label) for label in set(picture.labels))):
-            if shelf in self._shelves:
-                self._shelves[shelf].offer(picture.name, picture)
+    def add(self, picture: Examined) -> None:
+        """Count a picture."""
+        self._waiting.append(picture)
+        if len(self._waiting) == _PIECE:
+            self._count()
 
-    def chosen(self) -> tuple[Examined, ...]:
-        pictures = {picture.name: picture for shelf in self._shelves.values() for picture in shelf}
-        return tuple(sorted(pictures.values(), key=lambda picture: (SPLITS.index(picture.split), picture.name)))
+    def state(self) -> dict[str, Any]:
+        """All that was counted, as JSON values."""
+        self._count()
+        return {"counts": self._counts.state(), "shapes": self._shapes.state(), "sheet": self._sheet.state()}
+
+    def merge(self, state: dict[str, Any]) -> None:
+        """Add what another tally of the same classes has counted, of other pictures."""
+        self._counts.merge(state["counts"])
+        self._shapes.merge(state["shapes"])
+        self._sheet.merge(state["sheet"])
+
+    def survey(self, picture_of: Callable[[str], Examined]) -> Survey:
+        """The whole; ``picture_of`` gives the picture of a name."""
+        self._count()
+        chosen = map(picture_of, self._sheet.names())
+        sample = sorted(chosen, key=lambda picture: (SPLITS.index(picture.split), picture.name))
+        return Survey(facts=self._counts.facts(self._classes) | self._shapes.facts(), sample=tuple(sample))
+
+    def _count(self) -> None:
+        if self._waiting:
+            for part in (self._counts, self._shapes, self._sheet):
+                part.add(self._waiting)
+            self._waiting = []

@@ -14,11 +14,10 @@ from netwright.data.report.page_boxes import draw_labels, draw_offences
 from netwright.data.report.page_charts import lay_out
 from netwright.data.report.page_findings import LISTED, PICTURED
 from netwright.data.report.report import make_report
-from netwright.data.report.survey import survey_pictures
 from netwright.data.report.thumbnails import Thumbnail, make_thumbnail
 from netwright.data.splitting.audit import DuplicatePair
 from netwright.errors import UserError
-from tests.data.examined_pictures import CLASSES, HOSTILE, INF, OFFENCES, PICTURES, about, encoded, examined
+from tests.data.examined_pictures import CLASSES, HOSTILE, INF, OFFENCES, PICTURES, about, encoded, examined, survey_of
 
 DUPLICATES = (
     DuplicatePair(kind="exact", first="a", second="b", first_split="train", second_split="val", distance=0),
@@ -36,7 +35,7 @@ def picture_of(name: str) -> bytes:
 
 def page_of(pictures=PICTURES, offences=OFFENCES, read=picture_of, **changes) -> str:
     told = about(**{"duplicates": DUPLICATES} | changes)
-    survey = survey_pictures(pictures, told.classes)
+    survey = survey_of(pictures, told.classes)
     return make_page(make_report(told, survey, iter(offences)), survey, iter(offences), read)
 
 

@@ -7,10 +7,9 @@ import pytest
 from netwright.artifacts.dataset_report import check_dataset_report, read_dataset_report
 from netwright.data.conversion.examined import Offence
 from netwright.data.report.report import make_report, write_report
-from netwright.data.report.survey import survey_pictures
 from netwright.data.splitting.audit import DuplicatePair
 from netwright.errors import UserError
-from tests.data.examined_pictures import CLASSES, HOSTILE, OFFENCES, PICTURES, about
+from tests.data.examined_pictures import CLASSES, HOSTILE, OFFENCES, PICTURES, about, survey_of
 
 
 def pair(first: str, second: str, splits: tuple[str, str], distance: int) -> DuplicatePair:
@@ -21,7 +20,7 @@ def pair(first: str, second: str, splits: tuple[str, str], distance: int) -> Dup
 
 
 def report_of(offences=OFFENCES, pictures=PICTURES, **changes):
-    return make_report(about(**changes), survey_pictures(pictures, CLASSES), iter(offences))
+    return make_report(about(**changes), survey_of(pictures, CLASSES), iter(offences))
 
 
 def test_what_is_written_keeps_the_schema_and_can_be_read_back(tmp_path):

@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 
 from netwright.data.report.histogram import Histogram, Lengths
 from netwright.data.report.shapes import GRID, Shapes
-from netwright.data.report.survey import survey_pictures
-from tests.data.examined_pictures import CLASSES, HOSTILE, PICTURES, examined
+from tests.data.examined_pictures import CLASSES, HOSTILE, PICTURES, examined, survey_of
 
 
 def test_splits_classes_and_groups_are_counted():
-    facts = survey_pictures(PICTURES, CLASSES).facts
+    facts = survey_of(PICTURES, CLASSES).facts
     assert facts["splits"]["train"] == {
         "images": 1,
         "empty_images": 0,
@@ -28,7 +27,7 @@ def test_splits_classes_and_groups_are_counted():
 
 
 def test_boxes_fall_into_the_bins_that_they_belong_to():
-    histograms = survey_pictures(PICTURES, CLASSES).facts["histograms"]
+    histograms = survey_of(PICTURES, CLASSES).facts["histograms"]
     sides = dict(zip(histograms["box_side"]["starts"], histograms["box_side"]["counts"], strict=True))
     # square roots of 16 x 12, 32 x 24, 1 x 32 and 640 x 480
     assert {start: count for start, count in sides.items() if count} == {11: 1, 23: 1, 4: 1, 512: 1}
@@ -42,20 +41,20 @@ def test_boxes_fall_into_the_bins_that_they_belong_to():
 @settings(max_examples=20, deadline=None)
 @given(st.permutations(PICTURES))
 def test_the_order_of_the_pictures_changes_nothing(pictures):
-    expected, found = survey_pictures(PICTURES, CLASSES), survey_pictures(pictures, CLASSES)
+    expected, found = survey_of(PICTURES, CLASSES), survey_of(pictures, CLASSES)
     assert found.facts == expected.facts
     assert [picture.name for picture in found.sample] == [picture.name for picture in expected.sample]
 
 
 def test_no_pictures_at_all_are_counted_as_such():
-    survey = survey_pictures([], CLASSES)
+    survey = survey_of([], CLASSES)
     assert survey.facts["splits"]["train"]["images"] == 0
     assert survey.facts["box_sizes"] == {"width": {}, "height": {}}
     assert survey.sample == ()
 
 
 def test_pictures_without_boxes_are_counted():
-    facts = survey_pictures([examined("a"), examined("b")], CLASSES).facts
+    facts = survey_of([examined("a"), examined("b")], CLASSES).facts
     assert facts["histograms"]["boxes_per_picture"]["counts"][0] == 2
     assert not np.any(facts["heat_map"])
 
@@ -63,7 +62,7 @@ def test_pictures_without_boxes_are_counted():
 def test_the_sample_is_small_holds_every_class_and_spans_the_pieces():
     pictures = [examined(f"{number:05d}", [[1, 1, 9, 9]], ["cat"]) for number in range(1500)]
     pictures[700] = examined("rare", [[1, 1, 9, 9]], [HOSTILE])
-    survey = survey_pictures(iter(pictures), CLASSES)
+    survey = survey_of(iter(pictures), CLASSES)
     assert survey.facts["splits"]["train"]["boxes"] == 1500
     assert "rare" in {picture.name for picture in survey.sample}
     assert len(survey.sample) <= 16 + 2 * len(CLASSES)
