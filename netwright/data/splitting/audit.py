@@ -59,7 +59,8 @@ def find_duplicates(
         return []
     order = sorted(range(len(names)), key=lambda index: (_rank(splits[index]), names[index]))
     places = np.array([_rank(splits[index]) for index in order], dtype=np.int64)
-    contents = np.unique([sha256s[index] for index in order], return_inverse=True)[1].astype(np.int64)
+    numbers: dict[str, int] = {}
+    contents = np.array([numbers.setdefault(sha256s[index], len(numbers)) for index in order], dtype=np.int64)
     pairs = [
         DuplicatePair(
             kind="exact" if contents[first] == contents[second] else "near",
@@ -111,9 +112,11 @@ def _pairs(contents: Indices, hashes: Hashes, places: Indices, near: int) -> Ite
 def _cluster_pairs(clusters: Indices, places: Indices) -> Iterator[tuple[int, int]]:
     """Each member of a cluster with the first one of its own split, and with the first one of another split."""
     anchors: dict[int, dict[int, int]] = {}
-    for index, (cluster, place) in enumerate(zip(clusters.tolist(), places.tolist(), strict=True)):
+    several = np.flatnonzero(np.bincount(clusters)[clusters] > 1)
+    members = list(zip(several.tolist(), clusters[several].tolist(), places[several].tolist(), strict=True))
+    for index, cluster, place in members:
         anchors.setdefault(cluster, {}).setdefault(place, index)
-    for index, (cluster, place) in enumerate(zip(clusters.tolist(), places.tolist(), strict=True)):
+    for index, cluster, place in members:
         own = anchors[cluster][place]
         if own != index:
             yield own, index
@@ -133,7 +136,9 @@ def _near_pairs(hashes: Hashes, places: Indices, near: int) -> dict[tuple[int, i
     anchors = telling[first]
     inside, across = closest_hashes(hashes[anchors], places[anchors], anchors, len(hashes), near)
     pairs: dict[tuple[int, int], int] = {}
-    for index, anchor in zip(telling.tolist(), owner.reshape(-1).tolist(), strict=True):
+    owner = owner.reshape(-1)
+    near_some = (inside[owner] != NONE) | (across[owner] != NONE) | (anchors[owner] != telling)
+    for index, anchor in zip(telling[near_some].tolist(), owner[near_some].tolist(), strict=True):
         if index != anchors[anchor]:
             pairs[int(anchors[anchor]), index] = 0
         for best in (inside[anchor] if index == anchors[anchor] else NONE, across[anchor]):
