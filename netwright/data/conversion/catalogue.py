@@ -77,20 +77,24 @@ class Catalogue:
         path, content = row
         return content if content is not None else Path(path).read_bytes()
 
-    def shard(self, key: str) -> str | None:
-        """What was noted of the shard whose content has ``key``."""
-        row = self._base.execute("SELECT facts FROM shard WHERE key = ?", (key,)).fetchone()
+    def state(self, name: str) -> bytes | None:
+        """The state of the picture called ``name`` when it was examined; None where there is none."""
+        row = self._base.execute("SELECT state FROM picture WHERE name = ?", (name,)).fetchone()
+        return bytes(row[0]) if row else None
+
+    def noted(self, key: str) -> str | None:
+        """What was noted under ``key``, which tells of all that it was made of: a shard's, a thumbnail's."""
+        row = self._base.execute("SELECT facts FROM note WHERE key = ?", (key,)).fetchone()
         return str(row[0]) if row else None
 
-    def note_shard(self, key: str, facts: str) -> None:
-        """Note ``facts`` of a shard."""
-        self._base.execute("INSERT OR REPLACE INTO shard VALUES (?, ?)", (key, facts))
+    def note(self, key: str, facts: str) -> None:
+        """Note ``facts`` under ``key``."""
+        self._base.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, facts))
 
-    def forget_shards(self, but: Collection[str]) -> None:
-        """Forget all shards ``but`` those with these keys."""
-        known = [key for (key,) in self._base.execute("SELECT key FROM shard")]
-        gone = [(key,) for key in known if key not in but]
-        self._base.executemany("DELETE FROM shard WHERE key = ?", gone)
+    def forget_notes(self, but: Collection[str]) -> None:
+        """Forget what is noted ``but`` under these keys."""
+        known = [key for (key,) in self._base.execute("SELECT key FROM note")]
+        self._base.executemany("DELETE FROM note WHERE key = ?", ((key,) for key in known if key not in but))
         self.save()
 
     def examined(self, names: Sequence[str]) -> Iterator[Examined]:
@@ -117,6 +121,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         base.execute("DROP TABLE IF EXISTS picture")
         base.execute(f"PRAGMA user_version = {_FORM}")
     base.execute(f"CREATE TABLE IF NOT EXISTS picture ({', '.join(COLUMNS)})")
-    base.execute("CREATE TABLE IF NOT EXISTS shard (key TEXT PRIMARY KEY, facts TEXT)")
+    base.execute("DROP TABLE IF EXISTS shard")  # of older versions
+    base.execute("CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, facts TEXT)")
     base.commit()
     return base

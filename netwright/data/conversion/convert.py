@@ -18,6 +18,7 @@ from netwright.data.checks.validate import ExaminePolicy
 from netwright.data.conversion.catalogue import Catalogue
 from netwright.data.conversion.examined import Examined
 from netwright.data.conversion.fingerprint import fingerprint
+from netwright.data.conversion.kept_thumbnails import KeptThumbnails
 from netwright.data.conversion.raw import RawDataset
 from netwright.data.conversion.scan import Scan, scan
 from netwright.data.conversion.scratch import dataset_scratch
@@ -80,7 +81,9 @@ def convert_dataset(
         about = _about(raw, recipe, catalogue, division, classes, result)
         (folder / MANIFEST).unlink(missing_ok=True)
         place_shards({plan.key: plan.file for plan in plans}, store, folder)
-        report = _write_report(folder, about, catalogue, _survey(tally, catalogue, division), found)
+        thumbnails = KeptThumbnails(catalogue)
+        report = _write_report(folder, about, catalogue, _survey(tally, catalogue, division), found, thumbnails)
+        catalogue.forget_notes({plan.key for plan in plans} | thumbnails.keys)
         manifest = Manifest(name=recipe.name, classes=classes, shards=tuple(shards), fingerprint=result)
         write_manifest(folder, manifest)
     return Converted(report=report, scan=found, leak=leak)
@@ -146,9 +149,11 @@ def _survey(tally: Tally, catalogue: Catalogue, division: Division) -> Survey:
     return tally.survey(picture_of)
 
 
-def _write_report(folder: Path, about: About, catalogue: Catalogue, survey: Survey, found: Scan) -> dict[str, Any]:
+def _write_report(
+    folder: Path, about: About, catalogue: Catalogue, survey: Survey, found: Scan, thumbnails: KeptThumbnails
+) -> dict[str, Any]:
     report = make_report(about, survey, chain(found.duplicates, catalogue.offences()))
     write_report(folder / REPORT, report, chain(found.duplicates, catalogue.offences()))
-    page = make_page(report, survey, chain(found.duplicates, catalogue.offences()), catalogue.picture)
+    page = make_page(report, survey, chain(found.duplicates, catalogue.offences()), thumbnails.of)
     write_text(folder / PAGE, page)
     return report

@@ -139,7 +139,6 @@ def make_shards(
             _note(catalogue, plan, made, store / plan.key)
             catalogue.save()
             advance(made.shard.images)
-    catalogue.forget_shards(set(ready))
     tally = Tally(classes)
     for made in ready.values():
         tally.merge(made.tally)
@@ -148,7 +147,7 @@ def make_shards(
 
 def _kept(catalogue: Catalogue, plan: ShardPlan, store: Path, folder: Path) -> _Made | None:
     """The shard, if it lies in the store or the folder as it was written."""
-    noted = catalogue.shard(plan.key)
+    noted = catalogue.noted(plan.key)
     if noted is None:
         (store / plan.key).unlink(missing_ok=True)
         return None
@@ -161,7 +160,7 @@ def _kept(catalogue: Catalogue, plan: ShardPlan, store: Path, folder: Path) -> _
 
 
 def _note(catalogue: Catalogue, plan: ShardPlan, made: _Made, path: Path) -> None:
-    catalogue.note_shard(plan.key, json.dumps([asdict(made.shard), made.tally, mark_of(path)]))
+    catalogue.note(plan.key, json.dumps([asdict(made.shard), made.tally, mark_of(path)]))
 
 
 def _write(plan: ShardPlan, *, base: Path, store: Path, classes: tuple[str, ...]) -> _Made:

@@ -1,7 +1,7 @@
 """``index.html`` of a converted dataset: one self-contained page with counts, charts and pictures with their boxes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,7 +12,6 @@ from netwright.data.report.page_boxes import class_colour, draw_labels, draw_off
 from netwright.data.report.page_charts import Chart, lay_out, lay_out_heat
 from netwright.data.report.page_findings import ThumbnailOf, lay_out_findings
 from netwright.data.report.survey import Survey
-from netwright.data.report.thumbnails import Thumbnail, make_thumbnail
 from netwright.types import SPLITS
 
 _CLASSES = 200  # rows of the class tables
@@ -22,19 +21,12 @@ _LEGEND = 40
 _LONGEST = 1000  # letters of any one text
 
 
-def make_page(
-    report: Mapping[str, Any], survey: Survey, offences: Iterable[Offence], picture_of: Callable[[str], bytes]
-) -> str:
+def make_page(report: Mapping[str, Any], survey: Survey, offences: Iterable[Offence], thumbnail: ThumbnailOf) -> str:
     """The page for ``report`` (see make_report), the same bytes for the same data.
 
-    ``picture_of`` returns the encoded picture of a name, of dropped pictures too; where it raises OSError, KeyError
-    or UserError, or the picture cannot be decoded, the page says so in the picture's place.
+    ``thumbnail`` gives that of a name, of dropped pictures too; where it has none the page tells its trouble.
     """
-
-    @cache
-    def thumbnail_of(name: str) -> Thumbnail:
-        return make_thumbnail(partial(picture_of, name))
-
+    thumbnail_of = cache(thumbnail)
     page = (
         _environment()
         .get_template("dataset.html")

@@ -2,6 +2,7 @@
 
 import random
 import re
+from functools import partial
 from html.parser import HTMLParser
 
 import pytest
@@ -36,7 +37,12 @@ def picture_of(name: str) -> bytes:
 def page_of(pictures=PICTURES, offences=OFFENCES, read=picture_of, **changes) -> str:
     told = about(**{"duplicates": DUPLICATES} | changes)
     survey = survey_of(pictures, told.classes)
-    return make_page(make_report(told, survey, iter(offences)), survey, iter(offences), read)
+    return make_page(
+        make_report(told, survey, iter(offences)),
+        survey,
+        iter(offences),
+        lambda name: make_thumbnail(partial(read, name)),
+    )
 
 
 class Tags(HTMLParser):
