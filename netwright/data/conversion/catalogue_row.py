@@ -68,7 +68,7 @@ def pack(raw: RawPicture, state: bytes, examined: Examined, size: int) -> Row:
 def unpack(row: Row) -> Examined:
     """The picture of a row of the columns WHOLE."""
     name, source, split, group, width, height, sha256, phash, labels, boxes, offences, kept, counts = row
-    classes = _class_names(labels)
+    classes = class_names(labels)
     count = len(classes)
     return Examined(
         name=name,
@@ -91,8 +91,9 @@ def unpack(row: Row) -> Examined:
     )
 
 
-@lru_cache(maxsize=10_000)  # pictures of one kind have the same few boxes
-def _class_names(labels: str) -> tuple[str, ...]:
+@lru_cache(maxsize=50_000)  # pictures of one kind have the same few boxes
+def class_names(labels: str) -> tuple[str, ...]:
+    """The classes of the column ``labels``."""
     return tuple(json.loads(labels))
 
 

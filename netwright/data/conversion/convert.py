@@ -16,6 +16,7 @@ from netwright.artifacts.whole_file import write_text
 from netwright.data.checks.class_mapping import ClassCount, mapped_classes, sum_counts
 from netwright.data.checks.validate import ExaminePolicy
 from netwright.data.conversion.catalogue import Catalogue
+from netwright.data.conversion.catalogue_row import class_names
 from netwright.data.conversion.examined import Examined
 from netwright.data.conversion.fingerprint import fingerprint
 from netwright.data.conversion.kept_thumbnails import KeptThumbnails
@@ -96,7 +97,7 @@ def _classes(raw: RawDataset, catalogue: Catalogue, checks: ExaminePolicy) -> tu
     """
     if raw.classes:
         return mapped_classes(raw.classes, checks.class_mapping)
-    found = {label for text in {text for (text,) in catalogue.rows("labels")} for label in json.loads(text)}
+    found = {label for (text,) in catalogue.rows("labels") for label in class_names(text)}
     return tuple(sorted(found.union(mapped_classes(checks.class_mapping, checks.class_mapping))))
 
 

@@ -1,7 +1,5 @@
 """Every kept picture's split and group: groups are found, copies held together, and the rest is divided."""
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from netwright.data.conversion.catalogue import Catalogue
+from netwright.data.conversion.catalogue_row import class_names
 from netwright.data.splitting.assign import assign_splits, parted_groups
 from netwright.data.splitting.audit import DuplicatePair, find_duplicates
 from netwright.data.splitting.copies import hold_copies
@@ -66,10 +65,10 @@ def divide_dataset(catalogue: Catalogue, classes: Sequence[str], policy: SplitPo
 
 
 def _countables(catalogue: Catalogue, classes: Sequence[str]) -> list[Countable]:
-    @lru_cache(maxsize=10_000)  # pictures of one kind have the same few boxes
+    @lru_cache(maxsize=50_000)
     def counts_of(labels: str) -> tuple[int, ...]:
-        counts = Counter(json.loads(labels))
-        return tuple(counts[label] for label in classes)
+        found = class_names(labels)
+        return tuple(map(found.count, classes))
 
     return [
         Countable(name=name, group=group, counts=counts_of(labels))
