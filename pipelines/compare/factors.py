@@ -1,9 +1,10 @@
 """What was varied between trials: parameters that differ, those that always move together taken as one."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.tracking.sweeps import TRIAL
+from pipelines.tracking.sweeps import LABEL, TRIAL
 from pipelines.tracking.trials import Trial
 
 
@@ -43,10 +44,13 @@ def varied(trials: Sequence[Trial]) -> list[Factor]:
 
 
 def labels(trials: Sequence[Trial], factors: Sequence[Factor]) -> Mapping[str, str]:
-    """For each run what sets it apart: the overrides of its sweep, else the values of ``factors``, else its name."""
-    said = {}
+    """For each run what sets it apart: in its sweep, else the values of ``factors``, else its name.
+
+    Runs of several sweeps may be called alike there: they have all their overrides.
+    """
+    said, names = {}, Counter(trial.tags.get(LABEL, "") for trial in trials)
     for index, trial in enumerate(trials):
         values = ", ".join(f"{factor.names[0]}={factor.values[index] or '(none)'}" for factor in factors)
-        overrides = trial.tags.get(TRIAL, "").replace(",", ", ")
-        said[trial.run] = overrides or values or trial.name
+        label, overrides = trial.tags.get(LABEL, ""), trial.tags.get(TRIAL, "").replace(",", ", ")
+        said[trial.run] = (label if names[label] == 1 else "") or overrides or values or trial.name
     return said

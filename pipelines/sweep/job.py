@@ -33,17 +33,24 @@ class Job:
     snapshot: Snapshot
     machine: str
 
-    def prepare(self, overrides: Sequence[str], values: Mapping[str, Any]) -> Trial:
+    def prepare(self, overrides: Sequence[str], values: Mapping[str, Any], label: str = "") -> Trial:
         """The trial as it lies in its folder; one that is not done for these very inputs is set to waiting."""
         name, inputs = trial_name(overrides), self._inputs(values)
-        before = read_trial(self.places.trial(name))
+        folder = self.places.trial(name)
+        before = read_trial(folder)
         if before is not None and before.inputs == inputs:
-            return before if before.state == "done" else before.now(self.places.trial(name), state="waiting", stage="")
-        write_text(self.places.trial(name) / SNAPSHOT, snapshot_text(values))
+            waiting = {} if before.state == "done" else {"state": "waiting", "stage": ""}
+            return before.now(folder, label=label or before.label, **waiting)
+        write_text(folder / SNAPSHOT, snapshot_text(values))
         fresh = Trial(
-            sweep=self.places.name, name=name, overrides=tuple(sorted(overrides)), inputs=inputs, tags=self._tags()
+            sweep=self.places.name,
+            name=name,
+            overrides=tuple(sorted(overrides)),
+            inputs=inputs,
+            tags=self._tags(),
+            label=label,
         )
-        return fresh.write(self.places.trial(name))
+        return fresh.write(folder)
 
     def run(self, overrides: Sequence[str], values: Mapping[str, Any], *, timed: bool = True) -> float | None:
         """Run the trial unless it is done; return the objective, None where there is none yet.

@@ -25,7 +25,7 @@ from pipelines.sweep.plan import FREE, Plan, make_plan, values_of
 from pipelines.sweep.recorder import Recorder
 from pipelines.sweep.slots import remove_slots
 from pipelines.sweep.snapshot import Snapshot, extract, take_snapshot
-from pipelines.sweep.state import STATE, Trial, read_trial
+from pipelines.sweep.state import STATE, Trial, label_of, read_trial, shared_overrides
 from pipelines.sweep.table import LiveTable
 
 if TYPE_CHECKING:
@@ -57,7 +57,10 @@ def _run(plan: Plan, places: Places, snapshot: Snapshot, overrides: Sequence[str
     conf = extract(places.project, snapshot.commit, "conf", places.work)
     machine = hashlib.sha256(write_machine(places.project).read_bytes()).hexdigest()
     job = Job(places=places, snapshot=snapshot, machine=machine)
-    planned = [job.prepare(trial.overrides, trial.values).name for trial in plan.trials]
+    shared = shared_overrides([trial.overrides for trial in plan.trials])
+    planned = [
+        job.prepare(trial.overrides, trial.values, label_of(trial.overrides, shared)).name for trial in plan.trials
+    ]
     _announce(plan, places, snapshot, overrides)
     trials = _lister(places, planned)
     recorder = Recorder(places, trials, datasets={str(trial.values["dataset"]["name"]) for trial in plan.trials})

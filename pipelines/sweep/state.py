@@ -1,7 +1,7 @@
 """What is known of one trial: a small file in its results folder, written by whoever works on it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ OVER: tuple[State, ...] = ("done", "failed")
 class Trial:
     """One trial. ``name``: its overrides, sorted, joined by commas. ``inputs``: a hash of all that decides its result.
 
+    ``label``: the overrides that not all trials of the sweep share, for people; "" where nobody knew the others.
     ``untimed`` trials have all models and wait for the machine to be quiet. ``stage`` is at work now; ``ran`` are the
     stages that really ran for this result, the others were restored. Times are seconds since 1970.
     """
@@ -33,6 +34,7 @@ class Trial:
     started: float = 0.0
     finished: float = 0.0
     tags: dict[str, str]
+    label: str = ""
 
     def write(self, folder: Path) -> "Trial":
         """Write to ``folder``, whole; return self."""
@@ -47,6 +49,17 @@ class Trial:
 def trial_name(overrides: Iterable[str]) -> str:
     """The overrides, sorted, joined by commas."""
     return ",".join(sorted(overrides))
+
+
+def label_of(overrides: Iterable[str], shared: Collection[str]) -> str:
+    """The overrides but those that are ``shared``, sorted; "" where none is left."""
+    return ", ".join(sorted(text for text in overrides if text not in shared))
+
+
+def shared_overrides(trials: Sequence[Iterable[str]]) -> set[str]:
+    """The overrides that all ``trials`` have, where there are several."""
+    parts = [set(overrides) for overrides in trials]
+    return set.intersection(*parts) if len(parts) > 1 else set()
 
 
 def read_trial(folder: Path) -> Trial | None:

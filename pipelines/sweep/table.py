@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from pipelines.sweep.places import Places
-from pipelines.sweep.state import LOG, OVER, Trial
+from pipelines.sweep.state import LOG, OVER, Trial, label_of, shared_overrides
 from pipelines.tracking.result import OBJECTIVE, result_metrics
 
 _LOOK = 1.0  # seconds between looks: more often would be work that disturbs a timing
@@ -108,7 +108,8 @@ class LiveTable:
 
 def table(trials: Sequence[Trial], metrics: Mapping[str, Mapping[str, float]], most: int = _MOST_ROWS) -> Table:
     """A row for each trial, the best so far in bold; where there are more than ``most``, those at work come first."""
-    over, best, common = sum(trial.state in OVER for trial in trials), best_of(metrics), common_overrides(trials)
+    over, best = sum(trial.state in OVER for trial in trials), best_of(metrics)
+    common = shared_overrides([trial.overrides for trial in trials])  # they need no repeating in every row
     title = ", ".join([f"{over} of {len(trials)} trials", *sorted(common)])
     shown = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
     for name in ("trial", "state", "ran"):
@@ -128,12 +129,6 @@ def best_of(metrics: Mapping[str, Mapping[str, float]]) -> str | None:
     return max(scored, key=lambda name: scored[name]) if scored else None
 
 
-def common_overrides(trials: Sequence[Trial]) -> set[str]:
-    """The overrides that all trials share, where there are several: they need no repeating in every row."""
-    parts = [set(trial.overrides) for trial in trials]
-    return set.intersection(*parts) if len(parts) > 1 else set()
-
-
 def _cells(trial: Trial, metrics: Mapping[str, float], common: set[str]) -> list[str]:
     end = time.time() if trial.state == "running" else trial.finished
     seconds = f"{end - trial.started:.0f}" if trial.started and end else ""
@@ -142,5 +137,5 @@ def _cells(trial: Trial, metrics: Mapping[str, float], common: set[str]) -> list
         column.form.format(metrics[column.metric] / column.unit) if column.metric in metrics else ""
         for column in COLUMNS
     ]
-    name = ", ".join(text for text in trial.overrides if text not in common) or trial.name
+    name = label_of(trial.overrides, common) or trial.name
     return [name, trial.stage if trial.state == "running" else trial.state, ran, seconds, *numbers]

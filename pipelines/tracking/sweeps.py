@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 SWEEP, TRIAL, ERROR, BEST = "netwright.sweep", "netwright.trial", "netwright.error", "netwright.best"
+LABEL = "netwright.label"  # what sets a trial apart from the others of its sweep
 _TRIAL_ID = "netwright.trial_id"  # TRIAL may hold quotes, which MLflow's search does not take
 
 
@@ -66,7 +67,8 @@ class SweepRecord:
                 TRIAL: trial.name[:LONGEST_TAG],
                 _TRIAL_ID: _trial_id(trial),
                 "mlflow.source.name": "pipelines.sweep",
-                "mlflow.runName": trial.name[:200],
+                LABEL: trial.label[:LONGEST_TAG],
+                "mlflow.runName": (trial.label or trial.name)[:200],
             }
             if result:
                 return record_result(client, experiment, result, folder, tags)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pipelines.tracking.client import KIND
 from pipelines.tracking.result import OBJECTIVE
-from pipelines.tracking.sweeps import ERROR, TRIAL
+from pipelines.tracking.sweeps import ERROR, LABEL, TRIAL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -55,8 +55,8 @@ class Trial:
 
     @property
     def told(self) -> str:
-        """Its overrides in a sweep, or else its name."""
-        return self.tags.get(TRIAL, "").replace(",", ", ") or self.name or self.run[:8]
+        """What sets it apart in its sweep, or else its name."""
+        return self.tags.get(LABEL) or self.tags.get(TRIAL, "").replace(",", ", ") or self.name or self.run[:8]
 
     @property
     def error(self) -> str:

@@ -16,6 +16,7 @@ from pipelines.sweep.state import Trial, trial_name
 from pipelines.tracking.client import KIND, PARENT
 from pipelines.tracking.store import DATABASE, open_store
 from pipelines.tracking.sweeps import BEST, ERROR, SWEEP, TRIAL, SweepRecord, record_sweep
+from pipelines.tracking.trials import trial_of
 from tests.pipelines.made_result import make_result
 
 if TYPE_CHECKING:
@@ -62,6 +63,14 @@ def runs(client: "MlflowClient", sweep: str, kind: str = "pipeline") -> "list[Ru
     query = f"tags.`{KIND}` = '{kind}' and tags.`{SWEEP}` = '{sweep}'"
     found: list[Run] = client.search_runs([experiment.experiment_id], query)
     return found
+
+
+def test_a_run_is_called_by_what_sets_its_trial_apart(project: Path, client: "MlflowClient") -> None:
+    record = SweepRecord(project, "named")
+    named, plain = (make_trial(project, "named", 0.1, label="prune.threshold=0.1"), make_trial(project, "named", 0.2))
+    runs_ = [client.get_run(record.trial(folder)) for folder in (named, plain)]
+    assert [run.info.run_name for run in runs_] == ["prune.threshold=0.1", "model.name='a b',prune.threshold=0.2"]
+    assert [trial_of(run).told for run in runs_] == ["prune.threshold=0.1", "model.name='a b', prune.threshold=0.2"]
 
 
 def test_trials_are_children_of_the_sweep_with_what_compare_reads(project: Path, client: "MlflowClient") -> None:
