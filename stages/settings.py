@@ -113,6 +113,7 @@ class Train:
     ema_decay: Share  # 0 switches the moving average off
     clip_norm: Amount  # largest norm of the gradients; 0: whatever it is
     box_weight: Amount  # of the boxes' loss beside those of objectness and class
+    iou_power: Annotated[float, Range(0.1, 10)]  # of IoU in the boxes' loss; above 1 (3) for tighter boxes
     precision: Literal["auto", "fp32", "bf16", "fp16"]  # auto: bf16 where the hardware computes it, else fp32
     threads: Positive
     seed: Count

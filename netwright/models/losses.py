@@ -30,12 +30,14 @@ def detection_loss(
     truth: Truth,
     *,
     box_weight: float,
+    iou_power: float = 1.0,
     class_weights: Tensor | None = None,
     total_of: Callable[[Tensor], Tensor] = lambda own: own,
 ) -> DetectionLoss:
     """Loss of raw predictions against ``truth``, normalised by the sum of target strengths (at least 1).
 
-    The loss of boxes counts ``box_weight`` times, the others once. ``class_weights`` (C,) multiply what the objects of
+    The loss of boxes (see complete_iou_loss, with ``iou_power``) counts ``box_weight`` times, the others once.
+    ``class_weights`` (C,) multiply what the objects of
     each class count. ``total_of`` gives the sum over the whole batch where these pictures are a part of it: the parts'
     losses then sum to the batch's.
 
@@ -51,7 +53,7 @@ def detection_loss(
         raw.objectness.squeeze(-1), target.strength, weight, reduction="sum"
     )
     wrong = functional.cross_entropy(raw.logits.transpose(1, 2), target.labels, reduction="none")
-    misfit = _misfit(boxes, target, network.points)
+    misfit = _misfit(boxes, target, network.points, iou_power)
     objects = everywhere / normaliser
     classes = torch.sum(wrong * count) / normaliser
     fit = torch.sum(misfit * count) / normaliser
@@ -59,18 +61,19 @@ def detection_loss(
     return DetectionLoss(total, objects.detach(), classes.detach(), fit.detach())
 
 
-def _misfit(boxes: Tensor, target: Assignment, points: Tensor) -> Tensor:
+def _misfit(boxes: Tensor, target: Assignment, points: Tensor, power: float) -> Tensor:
     """Complete IoU loss (B, A); a cell without an object compares a box around its point with itself."""
     nothing = torch.cat((points - 1, points + 1), -1)
     own, wanted = (torch.where(target.positive.unsqueeze(-1), part, nothing) for part in (boxes, target.boxes))
-    return complete_iou_loss(own, wanted)
+    return complete_iou_loss(own, wanted, power)
 
 
-def complete_iou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
+def complete_iou_loss(boxes: Tensor, wanted: Tensor, power: float = 1.0) -> Tensor:
     """``1 - IoU + distance + aspect`` (...) of boxes (..., 4) and wanted boxes (..., 4), xyxy with an area.
 
-    Source: Zheng et al., "Distance-IoU Loss", 2020. torchvision's, to which a test compares it, waits for the device,
-    and so does the gradient of ``prod``.
+    ``power`` raises each of the three: above 1, boxes that fit already are drawn further and bad ones less. Sources:
+    Zheng et al., "Distance-IoU Loss", 2020; He et al., "Alpha-IoU", 2021. torchvision's, to which a test compares it,
+    waits for the device, and so does the gradient of ``prod``.
     """
     low, high = torch.maximum(boxes[..., :2], wanted[..., :2]), torch.minimum(boxes[..., 2:], wanted[..., 2:])
     size, wanted_size, shared_size = boxes[..., 2:] - boxes[..., :2], wanted[..., 2:] - wanted[..., :2], high - low
@@ -82,4 +85,7 @@ def complete_iou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
     aspect = 4 / math.pi**2 * (wanted_turned - turned).square()
     with torch.no_grad():
         share = aspect / (1 - iou + aspect + TINY)
-    return 1 - iou + apart / (hull.square().sum(-1) + TINY) + share * aspect
+    distance, shape = apart / (hull.square().sum(-1) + TINY), share * aspect
+    if power != 1.0:  # a root's or a power's gradient at 0 is no number
+        iou, distance, shape = ((part + TINY) ** power for part in (iou, distance, shape))
+    return 1 - iou + distance + shape

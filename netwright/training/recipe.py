@@ -12,7 +12,8 @@ class Recipe:
 
     ``epochs`` >= 0; ``learning_rate`` is the peak, reached after ``warmup_epochs`` and held until the final
     ``decay_share`` of all steps (see optim); ``ema_decay`` 0..1, 0 switches the moving average off; gradients are cut
-    to a norm of ``clip_norm``, 0 leaves them; ``box_weight`` multiplies the loss of boxes; ``patience`` epochs without
+    to a norm of ``clip_norm``, 0 leaves them; ``box_weight`` multiplies the loss of boxes, ``iou_power`` shapes it (see
+    losses); ``patience`` epochs without
     a better val mAP50-95 end the run when val is next scored, 0 never does; val is scored every ``validate_every``
     epochs and at the last one. ``freeze`` are glob patterns over parameter names, ``freeze_norms`` holds the statistics
     of every batch norm. The last ``plain_epochs`` see no mosaic. ``class_weights`` multiply what a class's objects
@@ -28,6 +29,7 @@ class Recipe:
     ema_decay: float
     clip_norm: float
     box_weight: float
+    iou_power: float
     precision: Precision
     threads: int
     seed: int

@@ -4,19 +4,17 @@ On a GPU the step is captured as a CUDA graph and replayed: a step is some thous
 one by one takes longer than computing them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
-from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from netwright.data.feeding.augment import Labelled, augment
+from netwright.data.feeding.augment import Labelled
 from netwright.data.feeding.chances import Chances
-from netwright.errors import UserError
-from netwright.models.assign import Truth
 from netwright.models.detector import Detector
-from netwright.models.losses import DetectionLoss, detection_loss
+from netwright.models.losses import DetectionLoss
+from netwright.training.forward import Forward
 from netwright.training.optim import set_rate
 from netwright.training.precision import arithmetic_for
 from netwright.training.recipe import Recipe
@@ -24,10 +22,7 @@ from netwright.training.state import TrainingState
 from netwright.training.team import Team
 from netwright.types import AugmentPolicy
 
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
 WARM = 3  # steps of a shape that run as they are before it is captured: they choose kernels and allocate
-MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Step:
@@ -37,15 +32,12 @@ class Step:
     """
 
     def __init__(self, network: Detector, state: TrainingState, recipe: Recipe, team: Team) -> None:
-        self._network, self._state, self._recipe, self._team = network, state, recipe, team
+        self._network, self._state, self._team, self._clip_norm = network, state, team, recipe.clip_norm
         self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._device = network.points.device
         self.precision = arithmetic_for(recipe.precision, self._device)
         self._captures = self._device.type == "cuda" and self.precision != "fp16"  # its scaler decides on the host
-        self._augment = _compiled(augment, recipe, self._device)
-        self._predict = _compiled(network.predict_raw, recipe, self._device)
-        self._detection_loss = _compiled(detection_loss, recipe, self._device)
-        self._class_weights = _class_weights(recipe, network)
+        self._forward = Forward(network, recipe, team, precision=self.precision, captured=self._captures)
         self._graphs: dict[tuple[object, ...], _Captured] = {}
         self._seen: dict[tuple[object, ...], int] = {}
         self._pool = (
@@ -87,35 +79,19 @@ class Step:
         return kept
 
     def _run(self, batch: Labelled, chances: Chances, policy: AugmentPolicy) -> None:
-        pixels = batch.pixels.float()
-        shown = self._augment(Labelled(pixels, batch.boxes, batch.labels, batch.valid), policy, chances)
-        loss = self._loss(shown)
+        loss = self._forward(batch, chances, policy)
         self._update(loss.total)
         self._note(loss)
         self._state.average.update(self._network)
-
-    def _loss(self, shown: Labelled) -> DetectionLoss:
-        dtype = MIXED.get(self.precision)
-        with torch.autocast(self._device.type, dtype, enabled=dtype is not None, cache_enabled=not self._captures):
-            raw = self._predict(shown.pixels.contiguous(memory_format=torch.channels_last))
-        truth = Truth(shown.boxes, shown.labels, shown.valid)
-        return self._detection_loss(
-            self._network,
-            raw,
-            truth,
-            box_weight=self._recipe.box_weight,
-            class_weights=self._class_weights,
-            total_of=self._team.sum,
-        )
 
     def _update(self, total: Tensor) -> None:
         optimizer, scaler = self._state.optimizer, self._state.scaler
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(total).backward()
         self._team.sum_gradients(self._trained)
-        if self._recipe.clip_norm:
+        if self._clip_norm:
             scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.clip_norm)
+            nn.utils.clip_grad_norm_(self._network.parameters(), self._clip_norm)
         scaler.step(optimizer)
         scaler.update()
 
@@ -125,22 +101,6 @@ class Step:
         self._sums += torch.cat((parts, parts.new_ones(1)))
         is_first = ~torch.isfinite(self._team.sum(loss.total)) & (self._bad < 0)
         self._bad.copy_(torch.where(is_first, self._sums[4], self._bad))
-
-
-def _compiled(function: Callable[Given, Result], recipe: Recipe, device: torch.device) -> Callable[Given, Result]:
-    """Of its own for each shape on a GPU, where there are few (see batches); on a CPU for any."""
-    if not recipe.compiled:
-        return function
-    return torch.compile(function, dynamic=False if device.type == "cuda" else None)
-
-
-def _class_weights(recipe: Recipe, network: Detector) -> Tensor | None:
-    classes = network.architecture.classes
-    if unknown := sorted(set(recipe.class_weights) - set(classes)):
-        raise UserError(f"train.class_weights names {', '.join(unknown)}: the classes are {', '.join(classes)}")
-    if not recipe.class_weights:
-        return None
-    return torch.tensor([recipe.class_weights.get(name, 1.0) for name in classes], device=network.points.device)
 
 
 class _Captured:

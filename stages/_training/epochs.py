@@ -79,6 +79,7 @@ def recipe_of(train: Train, recovery: Recovery | None = None) -> Recipe:
         ema_decay=train.ema_decay,
         clip_norm=train.clip_norm,
         box_weight=train.box_weight,
+        iou_power=train.iou_power,
         precision=train.precision,
         threads=train.threads,
         seed=train.seed,

@@ -1,5 +1,6 @@
 """The training loss against torchvision and its definition written out."""
 
+import pytest
 import torch
 from torchvision.ops import complete_box_iou_loss
 
@@ -25,6 +26,21 @@ def test_complete_iou_loss_equals_torchvision() -> None:
         torch.autograd.grad(f(ours, wanted).sum(), ours)[0] for f in (complete_iou_loss, complete_box_iou_loss)
     ]
     torch.testing.assert_close(*gradients, atol=1e-6, rtol=0)
+
+
+def test_a_power_is_that_of_each_part() -> None:
+    ours, wanted = torch.tensor([[0.0, 0, 4, 2]]), torch.tensor([[1.0, 0, 5, 2]])
+    iou, distance = 6 / 10, 1 / 29  # of one shape; the hull is 5 x 2
+    found = complete_iou_loss(ours, wanted, 3.0)
+    torch.testing.assert_close(found, torch.tensor([1 - iou**3 + distance**3]), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("wanted", [[0.0, 0, 4, 2], [9.0, 9, 11, 12], [4.0, 2, 8, 4]], ids=["same", "far", "touching"])
+def test_gradients_are_numbers_wherever_the_boxes_lie(power: float, wanted: list[float]) -> None:
+    ours = torch.tensor([[0.0, 0, 4, 2]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(complete_iou_loss(ours, torch.tensor([wanted]), power).sum(), ours)
+    assert torch.isfinite(gradient).all()
 
 
 def test_the_loss_equals_the_sum_over_cells_with_an_object() -> None:

@@ -20,6 +20,7 @@ RECIPE = Recipe(
     ema_decay=0.9,
     clip_norm=10.0,
     box_weight=2.5,
+    iou_power=1.0,
     precision="fp32",
     threads=1,
     seed=3,

@@ -12,7 +12,7 @@ from netwright.evaluation.coco import Accuracy
 from netwright.evaluation.detect import score_network
 from netwright.models.detector import Detector, RawPredictions
 from netwright.models.losses import DetectionLoss
-from netwright.training import step
+from netwright.training import forward
 from netwright.training.auto_batch import fit_in_memory
 from netwright.training.ema import RAMP_STEPS, MovingAverage
 from netwright.training.loop import fit
@@ -130,7 +130,7 @@ def test_too_little_memory_says_which_batch_to_try(monkeypatch: pytest.MonkeyPat
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr("netwright.training.step.detection_loss", full)
+    monkeypatch.setattr("netwright.training.forward.detection_loss", full)
     with pytest.raises(UserError, match="batches of 4: set train\\.batch_size to 2"):
         fit(
             small_network(),
@@ -261,7 +261,7 @@ def test_the_result_says_which_precision_was_used(precision: Precision) -> None:
 def test_auto_batch_halves_the_batch_until_memory_suffices(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sizes, plain = [], step.detection_loss
+    sizes, plain = [], forward.detection_loss
 
     def small_memory(network: Detector, raw: RawPredictions, *others: object, **named: Any) -> DetectionLoss:
         sizes.append(len(raw.logits))
@@ -269,7 +269,7 @@ def test_auto_batch_halves_the_batch_until_memory_suffices(
             raise torch.OutOfMemoryError
         return plain(network, raw, *others, **named)
 
-    monkeypatch.setattr(step, "detection_loss", small_memory)
+    monkeypatch.setattr(forward, "detection_loss", small_memory)
     arguments = {"device": "cpu", "score": lambda _: _constant(0.1), "on_epoch": lambda _: None}
     outcomes = []
     for recipe in (

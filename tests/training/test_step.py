@@ -39,14 +39,34 @@ def _ancestors(event: torch.autograd.profiler_util.FunctionEvent) -> list[str]:
     return names
 
 
+def _losses(compiled: bool, device: str) -> list[list[float]]:
+    """Of four steps: a batch of four, the rest of two, and again."""
+    network, recipe = small_network().to(device).train(), replace(RECIPE, batch_size=4, compiled=compiled)
+    state, losses = TrainingState(network, recipe, steps=4, best=-1.0), []
+    step, feed = Step(network, state, recipe, Team()), Feed(blocks(6), device, resident=device == "cuda")
+    for _ in range(2):
+        for batch, chances in feed.epoch(batch_size=4, policy=POLICY, generator=state.generator):
+            step.begin_epoch()
+            step(batch, chances, POLICY)
+            losses.append(step.losses()[0])
+    return losses
+
+
+@pytest.mark.slow
+def test_a_compiled_step_computes_the_losses_of_a_plain_one() -> None:
+    torch.testing.assert_close(_losses(True, "cpu"), _losses(False, "cpu"), atol=1e-3, rtol=1e-3)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_captured_steps_change_the_weights_as_plain_ones_do() -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_captured_steps_change_the_weights_as_plain_ones_do(compiled: bool) -> None:
     weights = []
     for captures in (True, False):
         network, pictures = small_network().cuda().train(), blocks(8)
-        state = TrainingState(network, RECIPE, steps=2, best=-1.0)
-        step, feed = Step(network, state, RECIPE, Team()), Feed(pictures, "cuda", resident=True)
+        recipe = replace(RECIPE, batch_size=4, compiled=compiled and captures)
+        state = TrainingState(network, recipe, steps=2, best=-1.0)
+        step, feed = Step(network, state, recipe, Team()), Feed(pictures, "cuda", resident=True)
         step._captures = captures
         with torch.cuda.stream(torch.cuda.Stream()):
             for _ in range(WARM + 3):
