@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netwright.errors import UserError
+from pipelines.tracking.metric_rows import insert_metrics
 from pipelines.tracking.store import artifact_location, store_uri
 
 if TYPE_CHECKING:
@@ -25,12 +26,14 @@ Sample = tuple[str, float, int, float]  # name, value, step, seconds since 1970
 
 
 def log_batches(client: "MlflowClient", run: str, params: Mapping[str, str], samples: list[Sample]) -> None:
-    """Log in as few calls as MLflow allows: a call costs tens of milliseconds."""
+    """Log in as few calls as MLflow allows, which cost tens of milliseconds; metrics past them where that can be."""
     from mlflow.entities import Metric, Param
 
+    stamped = [(name, value, step, milliseconds(when)) for name, value, step, when in samples]
+    written = bool(stamped) and insert_metrics(client.tracking_uri, run, stamped)
     settings: Iterator[Param] = iter([Param(name, value[:_LONGEST_PARAM]) for name, value in params.items()])
     metrics: Iterator[Metric] = iter(
-        [Metric(name, value, milliseconds(when), step) for name, value, step, when in samples]
+        [] if written else [Metric(name, value, when, step) for name, value, step, when in stamped]
     )
     while True:
         some_params, some_metrics = [*islice(settings, _PARAMS)], [*islice(metrics, _METRICS)]

@@ -16,13 +16,11 @@ from netwright.training.recipe import EpochMetrics, FitResult, Recipe
 from stages.settings import Recovery, Train
 
 JOURNALS = "journal"
-# The bytes and the length, without the times: that needs no turn in the file system's own journal, and is ten times
-# faster while others write. Not every system has it.
-_sync = getattr(os, "fdatasync", os.fsync)
+_SYNC_EVERY = 1.0  # seconds: what the process has written a kill leaves, a sync is for the machine's own end
 
 
 class EpochReporter:
-    """Called with each epoch's metrics: prints one line and appends it, synced, to ``journal``, a JSONL file.
+    """Called with each epoch's metrics: prints one line and appends it to ``journal``, a JSONL file, at once.
 
     The journal is of one training, begins with a line about it, and is gone once the results are written: what is
     left of journals is what is known of trainings that were killed.
@@ -32,7 +30,7 @@ class EpochReporter:
         self.stage, self.epochs, self.journal = stage, epochs, journal
         self.journal.parent.mkdir(parents=True, exist_ok=True)
         self.journal.unlink(missing_ok=True)
-        self.elapsed = 0.0
+        self.elapsed, self._synced = 0.0, float("-inf")
         self._append({"stage": stage, "epochs": epochs, "started": time.time()})
 
     def finished(self) -> None:
@@ -65,7 +63,9 @@ class EpochReporter:
         with self.journal.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
             stream.flush()
-            _sync(stream.fileno())
+            if time.monotonic() - self._synced >= _SYNC_EVERY:
+                os.fsync(stream.fileno())
+                self._synced = time.monotonic()
 
 
 def recipe_of(train: Train, recovery: Recovery | None = None) -> Recipe:
