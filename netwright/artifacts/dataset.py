@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from netwright.artifacts.shard import Record, Shard, read_shard, write_shard
+from netwright.artifacts.record import Record, Shard
 from netwright.artifacts.whole_file import write_json
 from netwright.errors import UserError
 
@@ -47,6 +47,8 @@ def write_dataset(
     fingerprint: str = "",
 ) -> Manifest:
     """Write ``records``, all held in memory, as shards and then the manifest. Names must be unique in the dataset."""
+    from netwright.artifacts.shard import write_shard  # Parquet's library takes longer to import than all else here
+
     shelves: dict[tuple[str, int], list[Record]] = {}
     for record in records:
         shelves.setdefault((record.split, shard_of(record.name, shards_per_split)), []).append(record)
@@ -82,6 +84,8 @@ def read_records(folder: Path, split: str, *, images: bool = True) -> Iterator[R
 
     Raises UserError for a missing or damaged shard.
     """
+    from netwright.artifacts.shard import read_shard
+
     for shard in read_manifest(folder).shards:
         if shard.split == split:
             yield from read_shard(folder / shard.file, split, images=images)

@@ -4,7 +4,6 @@ The same rows give the same bytes on every machine: nothing in the file tells wh
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from netwright.artifacts.record import Record, Shard
 from netwright.artifacts.whole_file import sha256_of, whole_file
 from netwright.errors import UserError
 
@@ -34,48 +34,6 @@ _SCHEMA = pa.schema(
 )
 _NUMPY = {pa.float32(): np.float32, pa.int32(): np.int32, pa.int8(): np.int8}
 _ROWS, _BYTES = 64, 16 << 20  # a row group ends at the first of the two: it is what writing and reading hold in memory
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """One labelled picture.
-
-    ``image`` is the encoded file as it was found, ``boxes`` (N, 4) float32 xyxy in pixels, ``labels`` (N,) int64
-    indices into the manifest's classes, ``group`` what must not be split (a video, a patient), ``source`` the path
-    relative to the raw dataset. ``difficult`` and ``crowd`` (N,) bool, ``truncated`` (N,) float32 0..1 and
-    ``occluded`` (N,) int8 0..3 are zeros where they are not given.
-    """
-
-    name: str
-    split: str
-    image: bytes
-    width: int
-    height: int
-    boxes: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    difficult: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
-    crowd: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
-    truncated: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    occluded: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
-    group: str = ""
-    source: str = ""
-
-    def __post_init__(self) -> None:
-        for name in ("difficult", "crowd", "truncated", "occluded"):
-            given = getattr(self, name)
-            if len(given) != len(self.labels):
-                object.__setattr__(self, name, np.zeros(len(self.labels), dtype=given.dtype))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shard:
-    """One Parquet file of the dataset."""
-
-    file: str
-    split: str
-    images: int
-    boxes: int
-    sha256: str
 
 
 def write_shard(path: Path, split: str, rows: Iterable[Record]) -> Shard:

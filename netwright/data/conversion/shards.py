@@ -28,6 +28,7 @@ from netwright.errors import UserError
 
 TARGET, LARGEST = 64 << 20, 256 << 20  # bytes of encoded pictures in one shard
 _CODE = (
+    "artifacts/record.py",
     "artifacts/shard.py",
     "data/conversion/shards.py",
     "data/conversion/catalogue_row.py",
