@@ -30,11 +30,13 @@ class EpochReporter:
         self.stage, self.epochs, self.journal = stage, epochs, journal
         self.journal.parent.mkdir(parents=True, exist_ok=True)
         self.journal.unlink(missing_ok=True)
-        self.elapsed, self._synced = 0.0, float("-inf")
+        self.elapsed, self._synced = 0.0, time.monotonic()
+        self._stream = self.journal.open("a", encoding="utf-8")
         self._append({"stage": stage, "epochs": epochs, "started": time.time()})
 
     def finished(self) -> None:
         """The results are written: forget the journal."""
+        self._stream.close()
         self.journal.unlink(missing_ok=True)
 
     def resumed(self, history: Sequence[EpochMetrics]) -> None:
@@ -57,15 +59,14 @@ class EpochReporter:
 
     def _note(self, metrics: EpochMetrics) -> None:
         self.elapsed += metrics.seconds
-        self._append(asdict(metrics))
+        self._append(vars(metrics))
 
     def _append(self, row: Mapping[str, Any]) -> None:
-        with self.journal.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
-            stream.flush()
-            if time.monotonic() - self._synced >= _SYNC_EVERY:
-                os.fsync(stream.fileno())
-                self._synced = time.monotonic()
+        self._stream.write(json.dumps(row) + "\n")
+        self._stream.flush()
+        if time.monotonic() - self._synced >= _SYNC_EVERY:
+            os.fsync(self._stream.fileno())
+            self._synced = time.monotonic()
 
 
 def recipe_of(train: Train, recovery: Recovery | None = None) -> Recipe:

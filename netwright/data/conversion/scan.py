@@ -1,7 +1,6 @@
 """Every picture of a raw dataset is examined once, in worker processes; what is known is not looked at again."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from netwright.data.conversion.catalogue import Catalogue
 from netwright.data.conversion.catalogue_row import Row, pack
 from netwright.data.conversion.code import code_digest
 from netwright.data.conversion.examined import Offence
+from netwright.data.conversion.glance import Glance, glances
 from netwright.data.conversion.raw import RawDataset, RawPicture
 from netwright.data.feeding.worker_pool import map_in_workers
 from netwright.errors import UserError
@@ -81,16 +81,16 @@ def _unknown(
     recipe = hashlib.sha256(f"{code_digest(*CODE)}\0{_LIBRARIES}\0{policy!r}".encode()).digest()
     sources: dict[str, str] = {}
     unchanged = 0
-    for raw in pictures:
+    for glance in glances(pictures):
         found.seen += 1
-        if raw.name in sources:
-            found.duplicates.append(_duplicate(raw, sources[raw.name], policy))
+        if glance.name in sources:
+            found.duplicates.append(_duplicate(glance, sources[glance.name], policy))
             advance(1)
             continue
-        sources[raw.name] = raw.source
-        state = _state(raw, recipe)
-        if known.pop(raw.name, None) != state:
-            yield raw, state
+        sources[glance.name] = glance.source
+        state = hashlib.sha256(recipe + glance.said.encode("utf-8", "surrogateescape")).digest()
+        if known.pop(glance.name, None) != state:
+            yield glance.picture(), state
             continue
         unchanged += 1
         if unchanged % _PIECE == 0:
@@ -98,28 +98,14 @@ def _unknown(
     advance(unchanged % _PIECE)
 
 
-def _duplicate(raw: RawPicture, first: str, policy: ExaminePolicy) -> Offence:
+def _duplicate(glance: Glance, first: str, policy: ExaminePolicy) -> Offence:
     if policy.action("duplicate_name") == "fail":
         raise UserError(
-            f"two pictures are called {raw.name!r} ({first} and {raw.source}): rename one of them, "
+            f"two pictures are called {glance.name!r} ({first} and {glance.source}): rename one of them, "
             "or set dataset.on_invalid.duplicate_name to drop"
         )
-    reason = f"{raw.source} has the name of {first}, which was met before it"
-    return Offence(rule="duplicate_name", name=raw.name, label=None, box=None, reason=reason, action="drop")
-
-
-def _state(raw: RawPicture, recipe: bytes) -> bytes:
-    """Changes with the picture, its labels, what the dataset says of it, and the way of examining."""
-    if isinstance(raw.content, bytes):
-        picture = hashlib.sha256(raw.content).hexdigest()
-    else:
-        try:
-            facts = os.stat(raw.content)  # noqa: PTH116 once for each of perhaps 100,000 pictures
-            picture = f"{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}:{raw.content}"
-        except OSError:
-            picture = f"missing:{raw.content}"
-    declared = f"{raw.name}\0{raw.source}\0{raw.split}\0{raw.group}\0{raw.state}\0{raw.labels is None}\0{picture}"
-    return hashlib.sha256(recipe + declared.encode("utf-8", "surrogateescape")).digest()
+    reason = f"{glance.source} has the name of {first}, which was met before it"
+    return Offence(rule="duplicate_name", name=glance.name, label=None, box=None, reason=reason, action="drop")
 
 
 def _size(raw: RawPicture) -> int:

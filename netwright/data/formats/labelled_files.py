@@ -60,18 +60,25 @@ class LabelledFiles(Iterable[RawPicture]):
         found = self.together(labels) if self.together else None
         return found or columns_of([raw.labels().boxes if raw.labels else () for raw in self])
 
+    def state_of(self, row: Row) -> str:
+        """Text that changes whenever the labels of ``row`` do."""
+        return state_of(f"{self.folder}/{row.label}") + self.settings if row.label else "no label"
+
+    def picture(self, row: Row) -> RawPicture:
+        """The raw picture of ``row``."""
+        picture = Path(f"{self.folder}/{row.picture}")
+        return RawPicture(
+            name=row.name,
+            content=picture,
+            labels=self.bind(f"{self.folder}/{row.label}", picture, row.label) if row.label else None,
+            state=self.state_of(row),
+            source=row.label or row.picture,
+            split=row.split,
+            group=row.group,
+        )
+
     def __iter__(self) -> Iterator[RawPicture]:
-        for row in self.rows:
-            picture, label = Path(f"{self.folder}/{row.picture}"), f"{self.folder}/{row.label}"
-            yield RawPicture(
-                name=row.name,
-                content=picture,
-                labels=self.bind(label, picture, row.label) if row.label else None,
-                state=state_of(label) + self.settings if row.label else "no label",
-                source=row.label or row.picture,
-                split=row.split,
-                group=row.group,
-            )
+        return map(self.picture, self.rows)
 
 
 def split_of(folder: str) -> str:

@@ -13,7 +13,7 @@ LIBRARY = Path(code.__file__).parents[2]
 ELSEWHERE = {
     "errors.py",
     "artifacts/dataset.py",
-    "artifacts/shard.py",
+    "artifacts/record.py",
     "artifacts/whole_file.py",
     "data/feeding/worker_pool.py",
 }
