@@ -26,7 +26,7 @@ from netwright.data.feeding.worker_pool import map_in_workers
 from netwright.data.report.survey import Tally
 from netwright.errors import UserError
 
-TARGET, LARGEST = 64 << 20, 256 << 20  # bytes of encoded pictures in one shard
+TARGET, LARGEST = 16 << 20, 64 << 20  # bytes of encoded pictures in one shard
 _CODE = (
     "artifacts/record.py",
     "artifacts/shard.py",
