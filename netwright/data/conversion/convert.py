@@ -24,7 +24,8 @@ from netwright.data.conversion.raw import RawDataset
 from netwright.data.conversion.scan import Scan, scan
 from netwright.data.conversion.scratch import dataset_scratch
 from netwright.data.conversion.shard_files import place_shards
-from netwright.data.conversion.shards import make_shards, plan_shards
+from netwright.data.conversion.shard_plans import plan_shards
+from netwright.data.conversion.shards import make_shards
 from netwright.data.report.page import make_page
 from netwright.data.report.report import About, make_report, write_report
 from netwright.data.report.survey import Survey, Tally

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from netwright.artifacts.dataset import Shard, shard_of
 from netwright.data.conversion import shard_files
 from netwright.data.conversion.shard_files import place_shards
-from netwright.data.conversion.shards import shard_count
+from netwright.data.conversion.shard_plans import shard_count
 
 MIB = 1 << 20
 
