@@ -1,7 +1,7 @@
 """The shards of a conversion, each one written once for as long as it stays the same.
 
-Every shard has a key of all that is in it (shard_plans). One that lies in the converted dataset already stays there, untouched; the
-others are written in scratch and moved when the whole dataset is ready.
+Every shard has a key of all that is in it (shard_plans). One that lies in the converted dataset
+already stays there, untouched; the others are written in scratch and moved when the whole dataset is ready.
 """
 
 import hashlib
