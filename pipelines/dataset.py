@@ -6,7 +6,6 @@ boxes and pictures are taken as they are, only headers are read; `dvc repro conv
 
 import argparse
 import contextlib
-import gc
 import shutil
 import sys
 import tempfile
@@ -151,9 +150,7 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def _shown(records: Iterator[Record], count: int) -> Iterable[Record]:
-    """``records`` with a progress bar on stderr, where that is a terminal."""
-    if not sys.stderr.isatty():
-        return records
+    """``records`` with a progress bar on stderr."""
     from rich.console import Console
     from rich.progress import track
 
@@ -176,7 +173,6 @@ def main() -> None:
     is_raw = given.source != CONVERTED and given.source.exists() and not (given.source / MANIFEST).is_file()
     if given.link and not is_raw:
         raise UserError(f"--link is for a raw dataset, and {given.source} is none: leave --link out")
-    gc.disable()  # nothing here makes cycles, and looking for them costs a twentieth of the time
     if is_raw:
         more = {"link": given.link, "workers": given.workers}
         print(f"dataset: {write_direct(given.to, given.source, given.output, watch=_shown, **more)}")
