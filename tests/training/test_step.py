@@ -1,5 +1,6 @@
 """A step waits for no value, so that it can be captured; on a GPU the captured one learns what the plain one learns."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -53,6 +54,7 @@ def _losses(compiled: bool, device: str) -> list[list[float]]:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler here")
 def test_a_compiled_step_computes_the_losses_of_a_plain_one() -> None:
     torch.testing.assert_close(_losses(True, "cpu"), _losses(False, "cpu"), atol=1e-3, rtol=1e-3)
 
