@@ -18,19 +18,19 @@ MIB = 1 << 20
 
 
 @pytest.mark.parametrize(
-    ("pictures", "mib", "count"), [(1, 1, 1), (16, 1, 1), (17, 1, 2), (1024, 1, 64), (1025, 1, 128), (1, 900, 64)]
+    ("pictures", "mib", "count"), [(1, 1, 1), (32, 1, 1), (33, 1, 2), (1024, 1, 32), (1025, 1, 64), (1, 900, 32)]
 )
-def test_shards_hold_16_mib_on_average_and_their_number_is_a_power_of_two(pictures, mib, count):
+def test_shards_hold_32_mib_on_average_and_their_number_is_a_power_of_two(pictures, mib, count):
     assert shard_count({f"{number:04d}": mib * MIB for number in range(pictures)}) == count
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers(0, 300 * MIB), min_size=1, max_size=30))
 @settings(max_examples=50, deadline=None)
-def test_no_shard_of_several_pictures_is_over_64_mib(sizes):
+def test_no_shard_of_several_pictures_is_over_128_mib(sizes):
     count = shard_count(sizes)
     for number in range(count):
         inside = [size for name, size in sizes.items() if shard_of(name, count) == number]
-        assert len(inside) <= 1 or sum(inside) <= 64 * MIB
+        assert len(inside) <= 1 or sum(inside) <= 128 * MIB
 
 
 def test_a_picture_more_leaves_the_others_in_their_shards():
