@@ -1,9 +1,9 @@
 """What a metric costs: ``python -m benchmarks.logging_speed [--epochs 100] [--sample 10]``.
 
 Both ways put the metrics of a training into one SQLite store: MLflow's synchronous ``log_metric`` for each (measured
-on the first ``sample`` epochs, a call costs the same in all), and what a training stage and its recording do: one
-synced line in the journal an epoch, and batches afterwards. Rounds alternate; imports and opening the store are left
-out on both sides. Every value is read back and compared.
+on the first ``sample`` epochs, a call costs the same in all), and what a training stage and its recording do: a
+line in the journal an epoch, and rows in the store's tables afterwards. Rounds alternate; imports and opening the store
+are left out on both sides. Every value is read back and compared.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def synchronous(client: "MlflowClient", run: str, history: Sequence[EpochMetrics
 
 
 def journalled(client: "MlflowClient", run: str, history: Sequence[EpochMetrics], journal: Path) -> tuple[float, float]:
-    """Journal, then batches; the seconds of each."""
+    """Journal, then the store; the seconds of each."""
     from pipelines.tracking.client import log_batches
 
     begun = time.perf_counter()
@@ -82,7 +82,7 @@ def main() -> None:
             ratios.append(slow / (journal + batches))
             lines.append(f"| {1e3 * slow / count:.2f} | {1e3 * journal / count:.4f} | {1e3 * batches / count:.4f} |")
     print(f"{count} metrics of {given.epochs} epochs")
-    print("| log_metric, ms a metric | journal | batches |\n|---|---|---|")
+    print("| log_metric, ms a metric | journal | tables |\n|---|---|---|")
     print("\n".join(lines))
     print(
         f"{statistics.median(ratios):.0f} times cheaper (median of {given.rounds} rounds, {min(ratios):.0f} at worst)"

@@ -1,6 +1,7 @@
 """Curves that are written past MLflow's client are what the client itself would have written."""
 
 import math
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,14 @@ def test_the_tables_hold_what_the_client_would_have_put_there(client: "MlflowCli
     for table in ("metrics", "latest_metrics"):
         assert rows(tmp_path, table, ours) == rows(tmp_path, table, theirs)
     assert len(rows(tmp_path, "metrics", ours)) == len(SAMPLES) - 1  # one came twice
+
+
+def test_a_path_may_hold_what_an_address_escapes(client: "MlflowClient", tmp_path: Path) -> None:
+    project, run = tmp_path / "50%20 off#1", new_run(client)
+    project.mkdir()
+    shutil.copy(tmp_path / DATABASE, project)
+    assert insert_metrics(f"sqlite:///{project / DATABASE}", run, [("loss", 1.0, 1, 1)])
+    assert rows(project, "latest_metrics", run) == [("loss", 1.0, 1, 1, 0)]
 
 
 def test_a_run_that_has_such_metrics_is_left_to_the_client(client: "MlflowClient", tmp_path: Path) -> None:

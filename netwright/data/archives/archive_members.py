@@ -28,7 +28,7 @@ DAMAGE = (  # what the readers raise for a damaged archive
     ValueError,
     RecursionError,
     OverflowError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile's for a compression or encryption that it does not know
 )
 
 

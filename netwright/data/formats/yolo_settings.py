@@ -71,7 +71,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _LARGEST:
         raise UserError(f"{path} has more than {_LARGEST >> 10} KiB: no list of classes is as long")
     try:
-        value = yaml.load(read_text(path, str(path)), Loader=yaml.BaseLoader)  # noqa: S506 texts alone: "no" stays "no"
+        # safe_load would make a class "no" False; BaseLoader makes texts, lists and maps alone, whatever the tag
+        value = yaml.load(read_text(path, str(path)), Loader=yaml.BaseLoader)  # noqa: S506 as said
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UserError(f"{path} is not readable YAML ({error}): repair it") from None
     if not isinstance(value, dict):
