@@ -4,11 +4,13 @@
 
 Five ways, in turns, each its own process: ``checked`` is convert, which examines every pixel and box, then COCO from
 its result; ``direct`` rewrites the raw dataset and looks at headers alone, as Datumaro does; with ``--link`` its
-pictures are hard links, where Datumaro copies; ``cp`` copies the pictures and does nothing else.
-Datumaro lives in a virtual environment of its own, made for this. Then ``dvc repro convert``, whole and after a change.
+pictures are hard links, where Datumaro copies; ``cp`` copies the pictures and does nothing else. Memory is looked at
+in runs of their own. Datumaro lives in a virtual environment of its own, made for this. Then ``dvc repro convert``,
+whole and after a change.
 """
 
 import argparse
+import compileall
 import json
 import os
 import re
@@ -18,11 +20,14 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.kitti_pictures import CLASSES, write_kitti, write_picture
-from benchmarks.measured_run import Measured, measure
+from benchmarks.measured_run import Timed, peak_mib, time_run
 
+Found = TypeVar("Found")
 ROOT = Path(__file__).resolve().parents[1]
 DATUMARO = "datumaro==1.13.12"
 CONVERT = [
@@ -85,46 +90,38 @@ def _beside_datumaro(folder: Path, python: str, given: argparse.Namespace) -> st
         "cp": ["sh", "-c", "mkdir coco && cp -r raw/train/image_2 raw/val/image_2 raw/test/image_2 --parents coco"],
         "Datumaro": [python, "-c", THEIRS],
     }
-    runs: dict[tuple[str, int], list[Measured]] = defaultdict(list)
-    for count, rounds in ((given.small, 1), (given.pictures, given.rounds)):
-        for _ in range(rounds):
-            for way, command in commands.items():
-                runs[way, count].append(_fresh_run(folder, command, count))
-    return _compared(runs, given)
+    peaks = {
+        way: [_fresh_run(folder, command, count, peak_mib) for count in (given.small, given.pictures)]
+        for way, command in commands.items()
+    }
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for _ in range(given.rounds):
+        for way, command in commands.items():
+            seconds[way].append(_fresh_run(folder, command, given.pictures, _synced_run).seconds)
+    return _compared(seconds, peaks, given)
 
 
-def _fresh_run(folder: Path, command: list[str], count: int) -> Measured:
-    """Run ``command`` in a new project, so that nothing is known from before."""
+def _fresh_run(folder: Path, command: list[str], count: int, run: Callable[[list[str], Path, Path], Found]) -> Found:
+    """What ``run`` finds of ``command`` in a new project, so that nothing is known from before."""
     project = _project(folder, folder / str(count))
     try:
-        return _synced_run(command, project, folder)
+        return run(command, project, folder / "log")
     finally:
         shutil.rmtree(project)
 
 
-def _synced_run(command: list[str], project: Path, folder: Path) -> Measured:
+def _synced_run(command: list[str], project: Path, log: Path) -> Timed:
     os.sync()  # no run pays for what the one before has left to be written
-    run = measure(command, project, folder / "log")
+    run = time_run(command, project, log)
     print(f"{' '.join(command)[-60:]}: {run.seconds:.1f} s", file=sys.stderr)
     return run
 
 
-def _compared(runs: dict[tuple[str, int], list[Measured]], given: argparse.Namespace) -> str:
-    def seconds(way: str) -> float:
-        return statistics.median(run.seconds for run in runs[way, given.pictures])
-
-    def peak(way: str, count: int) -> str:
-        return f"{max(run.peak_mib for run in runs[way, count]):.0f}"
-
+def _compared(seconds: dict[str, list[float]], peaks: dict[str, list[float]], given: argparse.Namespace) -> str:
+    medians = {way: statistics.median(values) for way, values in seconds.items()}
     rows = [
-        [
-            way,
-            f"{seconds(way):.1f}",
-            f"{seconds('Datumaro') / seconds(way):.2f}",
-            peak(way, given.small),
-            peak(way, given.pictures),
-        ]
-        for way in dict.fromkeys(way for way, _ in runs)
+        [way, f"{median:.2f}", f"{medians['Datumaro'] / median:.2f}", *(f"{peak:.0f}" for peak in peaks[way])]
+        for way, median in medians.items()
     ]
     small, large = f"MiB at {given.small}", f"MiB at {given.pictures}"
     heads = [f"{given.pictures} {given.extension}", "seconds (median)", "times Datumaro", small, large]
@@ -138,9 +135,9 @@ def _again(folder: Path, given: argparse.Namespace) -> str:
     first, later = [], []
     for version in range(given.rounds):
         project = _project(folder, raw, versioned=True)
-        first.append(_shares(_synced_run(repro, project, folder)))
+        first.append(_shares(_synced_run(repro, project, folder / "log")))
         write_picture(raw, 11, count=given.pictures, extension=given.extension, version=version + 1)
-        later.append(_shares(_synced_run(repro, project, folder)))
+        later.append(_shares(_synced_run(repro, project, folder / "log")))
         shutil.rmtree(project)
     ratios = [[b / a for a, b in zip(*pair, strict=True)] for pair in zip(first, later, strict=True)]
     rows = [
@@ -151,7 +148,7 @@ def _again(folder: Path, given: argparse.Namespace) -> str:
     return _table(heads, rows)
 
 
-def _shares(run: Measured) -> list[float]:
+def _shares(run: Timed) -> list[float]:
     """Seconds of all, of convert itself, and of the rest."""
     own = float(re.findall(r"convert: done in ([0-9.]+) s", run.output)[-1])
     return [run.seconds, own, run.seconds - own]
@@ -174,7 +171,8 @@ def _project(folder: Path, raw: Path, *, versioned: bool = False) -> Path:
     if versioned:
         (project / ".venv").symlink_to(Path(sys.executable).parents[1])
         subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
-        measure([sys.executable, "-m", "pipelines.compose", *CONVERT[3:]], project, folder / "log")
+        time_run([sys.executable, "-m", "pipelines.compose", *CONVERT[3:]], project, folder / "log")
+    compileall.compile_dir(project, quiet=2)  # as at a second use: an installed package is compiled too
     return project
 
 

@@ -29,7 +29,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from netwright.artifacts.dataset import Record, write_dataset
+from netwright.artifacts.dataset import Record, read_labels, write_dataset
 from netwright.data.feeding.drawing import Drawing
 from netwright.data.feeding.pictures import load_pictures
 from netwright.data.feeding.preprocess import fit_geometry
@@ -94,8 +94,9 @@ def _letterboxed(file: Path) -> Image.Image:
 
 def encoded(folder: Path, count: int) -> Iterator[Tensor]:
     """Ours from the converted dataset, with one thread."""
-    blocks = Drawing(folder=folder, split="train", spec=SPEC, count=count, workers=1).blocks()
-    return (part for block in blocks for part in torch.from_numpy(block).split(BATCH))
+    names = tuple(record.name for record in read_labels(folder, "train")[:count])
+    blocks = Drawing(folder=folder, split="train", spec=SPEC, names=names, workers=1).blocks()
+    return (part for _, block in blocks for part in torch.from_numpy(block).split(BATCH))
 
 
 def cached(feed: Feed, order: list[int]) -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""A command as its own process: how long it took, and the most memory that it and its children held together."""
+"""A command as its own process: how long it takes, or the most memory that it and its children hold together."""
 
 import os
 import subprocess
@@ -14,30 +14,47 @@ _EVERY = 0.05  # seconds between looks at the memory
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
-    """``seconds`` of the whole process, imports included; ``peak_mib``: memory shared between processes counts once."""
+class Timed:
+    """``seconds`` of the whole process, imports included, and what it said."""
 
     seconds: float
-    peak_mib: float
     output: str
 
 
-def measure(command: Sequence[str], folder: Path, log: Path) -> Measured:
-    """Run ``command`` in ``folder``. Exits with its output where it fails."""
+def time_run(command: Sequence[str], folder: Path, log: Path) -> Timed:
+    """Run ``command`` in ``folder``, unwatched. Exits with its output where it fails."""
+    begun = time.monotonic()
+    process = _started(command, folder, log)
+    process.wait()
+    seconds = time.monotonic() - begun
+    return Timed(seconds=seconds, output=_said(process, log))
+
+
+def peak_mib(command: Sequence[str], folder: Path, log: Path) -> float:
+    """The most that ``command``, run in ``folder``, and its children held; what processes share counts once.
+
+    Looking takes a part of the processors, so that such a run is not timed. Exits as time_run.
+    """
+    process, peak = _started(command, folder, log), 0.0
+    while process.poll() is None:
+        peak = max(peak, _memory(process.pid))
+        time.sleep(_EVERY)
+    _said(process, log)
+    return peak
+
+
+def _started(command: Sequence[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    begun = time.monotonic()
     with log.open("w") as stream:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=stream, stderr=subprocess.STDOUT)
-        peak = 0.0
-        while process.poll() is None:
-            peak = max(peak, _memory(process.pid))
-            time.sleep(_EVERY)
-    seconds = time.monotonic() - begun
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=stream, stderr=subprocess.STDOUT)
+
+
+def _said(process: "subprocess.Popen[bytes]", log: Path) -> str:
     output = log.read_text()
     if process.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{output}")
-    return Measured(seconds=seconds, peak_mib=peak, output=output)
+        sys.exit(f"{process.args} failed:\n{output}")
+    return output
 
 
 def _memory(pid: int) -> float:

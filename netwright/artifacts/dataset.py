@@ -14,7 +14,7 @@ from netwright.artifacts.record import Record, Shard
 from netwright.artifacts.whole_file import write_json
 from netwright.errors import UserError
 
-__all__ = ["MANIFEST", "Manifest", "Record", "Shard", "read_manifest", "read_records", "write_dataset"]
+__all__ = ["MANIFEST", "Manifest", "Record", "Shard", "read_labels", "read_manifest", "read_records", "write_dataset"]
 
 MANIFEST = "manifest.json"
 
@@ -79,11 +79,23 @@ def read_manifest(folder: Path) -> Manifest:
         raise UserError(f"{folder / MANIFEST} is damaged ({error}): delete {folder} and run dvc repro") from None
 
 
-def read_records(folder: Path, split: str, *, images: bool = True) -> Iterator[Record]:
-    """Yield the records of ``split`` in shard and name order; without ``images`` their ``image`` is empty.
+def read_records(folder: Path, split: str) -> Iterator[Record]:
+    """Yield the records of ``split`` as they are stored: a shard after the other, within each by name.
 
     Raises UserError for a missing or damaged shard.
     """
+    return _stored(folder, split, images=True)
+
+
+def read_labels(folder: Path, split: str) -> list[Record]:
+    """The records of ``split`` by name, however shards divide them, without their pictures: ``image`` is empty.
+
+    Raises UserError for a missing or damaged shard.
+    """
+    return sorted(_stored(folder, split, images=False), key=lambda record: record.name)
+
+
+def _stored(folder: Path, split: str, *, images: bool) -> Iterator[Record]:
     from netwright.artifacts.shard import read_shard
 
     for shard in read_manifest(folder).shards:

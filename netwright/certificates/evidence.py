@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from netwright.artifacts.bundle import Bundle, read_bundle
-from netwright.artifacts.dataset import read_manifest, read_records, write_dataset
+from netwright.artifacts.dataset import read_labels, read_manifest, write_dataset
 from netwright.artifacts.dataset_report import read_dataset_report
 from netwright.artifacts.report import read_report, row_name
 from netwright.deployment.latency import Samples, read_latencies
@@ -77,7 +77,5 @@ def read_evidence(*, reports: Path, exports: Path, data: Path) -> Evidence:
 def write_truth(reports: Path, data: Path) -> None:
     """Put the labels of the dataset ``data``, without its pictures, beside the raw results."""
     manifest = read_manifest(data)
-    records = [
-        replace(record, image=b"", source="") for split in SPLITS for record in read_records(data, split, images=False)
-    ]
+    records = [replace(record, source="") for split in SPLITS for record in read_labels(data, split)]
     write_dataset(reports / TRUTH, manifest.name, manifest.classes, records, fingerprint=manifest.fingerprint)

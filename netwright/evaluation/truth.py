@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.artifacts.dataset import read_manifest, read_records
+from netwright.artifacts.dataset import read_labels, read_manifest
 from netwright.data.feeding.pictures import PictureSet
 from netwright.errors import UserError
 
@@ -73,7 +73,7 @@ def read_truth(folder: Path, split: str) -> Truth:
     Raises UserError for a missing or damaged dataset and for a split without a picture.
     """
     classes = read_manifest(folder).classes
-    records = list(read_records(folder, split, images=False))
+    records = read_labels(folder, split)
     if not records:
         raise UserError(f"split {split!r} of {folder} holds no picture: choose another split")
     return Truth(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.artifacts.dataset import read_records
+from netwright.artifacts.dataset import read_labels, read_records
 from netwright.data.feeding.preprocess import decode_picture
 from netwright.evaluation.detections import Detections
 from netwright.reporting.page import picture_uri
@@ -61,10 +61,12 @@ class DrawnPicture:
 
 
 def gallery_of(folder: Path, split: str, found: Mapping[str, Detections], count: int) -> list[GalleryPicture]:
-    """The first ``count`` pictures of a split of the converted dataset in ``folder``, as they are in the dataset.
+    """The first ``count`` pictures by name of a split of the converted dataset in ``folder``.
 
     ``found`` maps picture names to detections.
     """
+    names = {record.name for record in read_labels(folder, split)[:count]}
+    shown = islice((record for record in read_records(folder, split) if record.name in names), count)
     return [
         GalleryPicture(
             name=record.name,
@@ -73,7 +75,7 @@ def gallery_of(folder: Path, split: str, found: Mapping[str, Detections], count:
             labels=record.labels,
             detections=found[record.name],
         )
-        for record in islice(read_records(folder, split), count)
+        for record in sorted(shown, key=lambda record: record.name)
     ]
 
 

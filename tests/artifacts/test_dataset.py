@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netwright.artifacts.dataset import Record, read_records, write_dataset
+from netwright.artifacts.dataset import Record, read_labels, read_records, write_dataset
 from netwright.errors import UserError
 
 
@@ -57,3 +57,18 @@ def test_what_is_known_of_each_box_comes_back_as_it_was_written(tmp_path: Path) 
         assert getattr(written, "dtype", None) == getattr(read, "dtype", None), name
     assert not without.difficult.any()
     assert without.occluded.tolist() == [0, 0]
+
+
+def test_labels_come_by_name_however_shards_divide_them(tmp_path: Path) -> None:
+    box = np.array([[0, 0, 2, 2]], dtype=np.float32)
+    records = [
+        Record(name=f"{n:02d}", split="val", image=b"x", width=n + 3, height=4, boxes=box, labels=np.array([0]))
+        for n in range(12)
+    ]
+    write_dataset(tmp_path, "few", ("cat",), reversed(records), shards_per_split=4)
+    stored = [record.name for record in read_records(tmp_path, "val")]
+    labels = read_labels(tmp_path, "val")
+    assert stored != sorted(stored)
+    assert [(record.name, record.width, record.image) for record in labels] == [
+        (f"{n:02d}", n + 3, b"") for n in range(12)
+    ]

@@ -11,8 +11,7 @@ from netwright.artifacts.dataset import shard_file, shard_of
 from netwright.data.conversion.catalogue import Catalogue
 from netwright.data.conversion.code import code_digest
 
-# Bytes of encoded pictures in one shard. Pictures are read a shard after the other: other sizes train in another order.
-TARGET, LARGEST = 32 << 20, 128 << 20
+TARGET, LARGEST = 16 << 20, 128 << 20  # bytes of encoded pictures in one shard
 _CODE = (
     "artifacts/record.py",
     "artifacts/shard.py",

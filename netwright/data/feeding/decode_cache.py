@@ -34,12 +34,12 @@ RECENT = 3600.0  # seconds: what was used since then belongs to a run, a part wr
 IN_THE_GRAPH = ("dtype", "layout", "scale", "mean", "std")  # of InputSpec: they change nothing before the network
 
 
-def cached_pixels(folder: Path, manifest: Manifest, names: Sequence[str], drawing: Drawing) -> NDArray[np.uint8]:
+def cached_pixels(folder: Path, manifest: Manifest, drawing: Drawing) -> NDArray[np.uint8]:
     """The pixels of ``drawing`` (N, 3, H, W), read-only and mapped; drawn first where ``folder`` has them not.
 
-    ``names`` are the pictures' names in order. Raises OSError where the folder cannot be used or the disk is full.
+    Raises OSError where the folder cannot be used or the disk is full.
     """
-    path = folder / f"{drawing.split}-{entry_key(manifest, names, drawing)}.npy"
+    path = folder / f"{drawing.split}-{entry_key(manifest, drawing)}.npy"
     pixels = _open(path, drawing.shape)
     if pixels is None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,12 +57,12 @@ def cached_pixels(folder: Path, manifest: Manifest, names: Sequence[str], drawin
     return pixels
 
 
-def entry_key(manifest: Manifest, names: Sequence[str], drawing: Drawing) -> str:
+def entry_key(manifest: Manifest, drawing: Drawing) -> str:
     """Hash of the dataset's content, the pictures and their order, the input's pixels, the libraries and this code."""
     spec = {name: value for name, value in asdict(drawing.spec).items() if name not in IN_THE_GRAPH}
     content = manifest.fingerprint or [shard.sha256 for shard in manifest.shards]
     libraries = [PIL.__version__, *map(features.version, ("libjpeg_turbo", "jpg", "webp")), version("torch")]
-    facts = [VERSION, content, drawing.split, list(names), spec, libraries]
+    facts = [VERSION, content, drawing.split, list(drawing.names), spec, libraries]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -89,9 +89,11 @@ def _open(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
 def _write(path: Path, drawing: Drawing) -> None:
     # written, not mapped: a full disk is then an error and not the end of the process
     with whole_file(path) as temporary, temporary.open("wb") as stream:
-        stream.write(_header(drawing.shape))
-        for block in drawing.blocks():
-            stream.write(block.data)
+        start = stream.write(_header(drawing.shape))
+        for places, block in drawing.blocks():
+            for place, pixels in zip(places, block, strict=True):
+                stream.seek(start + place * pixels.nbytes)
+                stream.write(pixels.data)
 
 
 @contextlib.contextmanager

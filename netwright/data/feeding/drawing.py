@@ -22,7 +22,7 @@ _BLOCK_ROWS, _BLOCK_BYTES = 64, 64 << 20  # a block ends at the first of the two
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """What is to be drawn: the first ``count`` pictures of ``split`` of the dataset in ``folder``, as ``spec`` says.
+    """What is to be drawn: the pictures ``names`` of ``split`` of the dataset in ``folder``, as ``spec`` says.
 
     ``workers`` is the number of threads (Pillow decodes without holding Python's lock); 0: one for each processor.
     """
@@ -30,31 +30,35 @@ class Drawing:
     folder: Path
     split: str
     spec: InputSpec
-    count: int
+    names: tuple[str, ...]
     workers: int = 0
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(N, 3, H, W): planes, not interleaved colours, since that is four times faster to fill (see loader_speed)."""
-        return self.count, 3, self.spec.height, self.spec.width
+        return len(self.names), 3, self.spec.height, self.spec.width
 
     @property
     def size(self) -> int:
         """Bytes of all pixels."""
         return prod(self.shape)
 
-    def blocks(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield the pixels in order, some pictures (n, 3, H, W) at a time, in memory that the next block overwrites.
+    def blocks(self) -> Iterator[tuple[list[int], NDArray[np.uint8]]]:
+        """Yield places in ``names`` and the pixels (n, 3, H, W) of those pictures, in the order in which they lie.
+
+        The next block overwrites the memory.
 
         Raises UserError for a picture that cannot be decoded or is not of the size that the dataset says.
         """
-        rows = min(self.count, _BLOCK_ROWS, max(1, _BLOCK_BYTES // prod(self.shape[1:])))
+        rows = min(len(self.names), _BLOCK_ROWS, max(1, _BLOCK_BYTES // prod(self.shape[1:])))
         pixels = np.empty((rows, *self.shape[1:]), dtype=np.uint8)
-        records = islice(read_records(self.folder, self.split), self.count)
+        places = {name: place for place, name in enumerate(self.names)}
+        stored = (record for record in read_records(self.folder, self.split) if record.name in places)
+        records = islice(stored, len(places))  # reads no shard beyond the last one that is needed
         with ThreadPoolExecutor(worker_count(self.workers)) as pool:
             while block := list(islice(records, rows)):
                 list(pool.map(self._draw, block, pixels))
-                yield pixels[: len(block)]
+                yield [places[record.name] for record in block], pixels[: len(block)]
 
     def _draw(self, record: Record, pixels: NDArray[np.uint8]) -> None:
         try:

@@ -1,14 +1,12 @@
 """A split of the dataset, decoded once and kept as uint8 pixels of the network's size."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.artifacts.dataset import Manifest, read_manifest, read_records
+from netwright.artifacts.dataset import Manifest, read_labels, read_manifest
 from netwright.data.feeding.decode_cache import cached_pixels
 from netwright.data.feeding.drawing import Drawing
 from netwright.data.feeding.free_memory import free_memory
@@ -61,17 +59,17 @@ def load_pictures(
     """
     manifest = read_manifest(folder)
     names, geometries, boxes, labels = [], [], [], []
-    for record in islice(read_records(folder, split, images=False), limit):
+    for record in read_labels(folder, split)[:limit]:
         names.append(record.name)
         geometries.append(fit_geometry(record.width, record.height, spec))
         boxes.append(record.boxes)
         labels.append(record.labels)
     if not names:
         raise UserError(f"split {split!r} of {folder} holds no picture: give it some in the dataset's split files")
-    drawing = Drawing(folder=folder, split=split, spec=spec, count=len(names), workers=workers)
+    drawing = Drawing(folder=folder, split=split, spec=spec, names=tuple(names), workers=workers)
     return PictureSet(
         names=tuple(names),
-        pixels=_pixels(manifest, names, drawing, scratch),
+        pixels=_pixels(manifest, drawing, scratch),
         geometries=tuple(geometries),
         boxes=tuple(boxes),
         labels=tuple(labels),
@@ -79,11 +77,11 @@ def load_pictures(
     )
 
 
-def _pixels(manifest: Manifest, names: Sequence[str], drawing: Drawing, scratch: Path | None) -> NDArray[np.uint8]:
+def _pixels(manifest: Manifest, drawing: Drawing, scratch: Path | None) -> NDArray[np.uint8]:
     if scratch is None:
         return _in_memory(drawing, "")
     try:
-        return cached_pixels(scratch / CACHE, manifest, names, drawing)
+        return cached_pixels(scratch / CACHE, manifest, drawing)
     except OSError as error:
         reason = f"the decode cache in {scratch / CACHE} cannot be used ({error.strerror or error})"
     pixels = _in_memory(drawing, f"{reason}, and ")
@@ -99,9 +97,7 @@ def _in_memory(drawing: Drawing, reason: str) -> NDArray[np.uint8]:
             f"{free / 1e9:.2f} GB of free memory: set NETWRIGHT_SCRATCH to a folder on a disk with room for it"
         )
     pixels = np.empty(drawing.shape, dtype=np.uint8)
-    filled = 0
-    for block in drawing.blocks():
-        pixels[filled : filled + len(block)] = block
-        filled += len(block)
+    for places, block in drawing.blocks():
+        pixels[places] = block
     pixels.flags.writeable = False
     return pixels

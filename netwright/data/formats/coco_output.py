@@ -107,28 +107,31 @@ def _annotations(owners: list[int], boxes: _Boxes, first: int) -> Iterator[str]:
     rows = zip(
         owners,
         boxes.labels.tolist(),
-        _xywh(boxes.corners),
+        *_xywh(boxes.corners),
         boxes.crowd.tolist(),
         _attributes(boxes),
         strict=True,
     )
-    for number, (image, label, box, crowd, more) in enumerate(rows, first):
+    for number, (image, label, box, area, crowd, more) in enumerate(rows, first):
         yield (
             f'{{"id": {number}, "image_id": {image}, "category_id": {label + 1}, "bbox": {box}, '
-            f'"area": {box[2] * box[3]}, "iscrowd": {crowd:d}, "segmentation": []{more}}}'
+            f'"area": {area}, "iscrowd": {crowd:d}, "segmentation": []{more}}}'
         )
 
 
-def _xywh(boxes: NDArray[np.float32]) -> list[list[float]]:
-    """The shortest decimals from which the same four float32 corners are read again. Raises ValueError for NaN."""
+def _xywh(boxes: NDArray[np.float32]) -> tuple[list[list[float]], list[float]]:
+    """The shortest decimals from which the same four float32 corners are read again, and areas.
+
+    Raises ValueError for NaN.
+    """
     if not np.isfinite(boxes).all():
         raise ValueError("a box is not finite, which JSON cannot hold")
     corners = _shortest(boxes)
     starts, ends = corners[:, :2], corners[:, 2:]
     lengths = np.round(ends - starts, 6)
     exact = (starts + lengths).astype(np.float32) == boxes[:, 2:]
-    rows: list[list[float]] = np.concatenate((starts, np.where(exact, lengths, ends - starts)), axis=1).tolist()
-    return rows
+    sides = np.where(exact, lengths, ends - starts)
+    return np.concatenate((starts, sides), axis=1).tolist(), np.round(sides[:, 0] * sides[:, 1], 4).tolist()
 
 
 def _shortest(numbers: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -101,7 +101,7 @@ def _place(raw: _Source, place: Place, staged: str, made: set[str]) -> Placed:
     """Put the picture in its place, with its usual extension; ``made``: folders that are there."""
     name, split, group, source, content = raw
     try:
-        head = content if isinstance(content, bytes) else _read(content, _PLAIN if place.link else -1)
+        head = content if isinstance(content, bytes) else _read(content, _PLAIN if place.link else None)
         size = jpeg_size(head) or any_size(content if place.link else head, source)
         file_name = inside(name + extension_of(head), "the dataset")
         target = f"{place.output}/{place.pictures_in(split)}/{file_name}"
@@ -119,18 +119,29 @@ def _place(raw: _Source, place: Place, staged: str, made: set[str]) -> Placed:
     return Placed(name, split, group, source, file_name, size)
 
 
-def _read(path: str, size: int) -> bytes:
-    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123
-        return stream.read(size)
+def _read(path: str, limit: int | None = None) -> bytes:
+    """The file, or its first ``limit`` bytes; by descriptors, since file objects cost as much as the reading."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(file).st_size if limit is None else limit
+        content = os.read(file, size)
+        while len(content) < size and (more := os.read(file, size - len(content))):
+            content += more
+    finally:
+        os.close(file)
+    return content
 
 
 def _write(source: bytes | str, content: bytes, target: str) -> None:
     """In one go: a picture is read for its header anyway, and the kernel's own copying was measured to be slower."""
-    with open(target, "xb", buffering=0) as copy:  # noqa: PTH123
-        if isinstance(source, bytes) or not _cloned(source, copy.fileno()):
-            rest = memoryview(content)
-            while rest:
-                rest = rest[copy.write(rest) :]
+    copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        if isinstance(source, bytes) or not _cloned(source, copy):
+            written = os.write(copy, content)
+            while written < len(content):
+                written += os.write(copy, memoryview(content)[written:])
+    finally:
+        os.close(copy)
 
 
 _without_clones: set[int] = set()  # file systems (device numbers) that refused once

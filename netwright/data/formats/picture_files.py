@@ -11,6 +11,7 @@ from netwright.errors import UserError
 EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _LONGEST = 255  # bytes of a file name, on every usual file system
 _PLAIN = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)  # names that every file system takes as they are
+_JPEG = b"\xff\xd8"
 _SIGNATURES = {
     b"\x89PNG": ".png",
     b"BM": ".bmp",
@@ -23,6 +24,8 @@ _SIGNATURES = {
 
 def extension_of(image: bytes) -> str:
     """The usual extension of an encoded picture, by its first bytes; ".jpg" where they say nothing else."""
+    if image.startswith(_JPEG):
+        return ".jpg"
     return next((extension for mark, extension in _SIGNATURES.items() if image.startswith(mark)), ".jpg")
 
 

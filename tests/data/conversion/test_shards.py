@@ -18,9 +18,9 @@ MIB = 1 << 20
 
 
 @pytest.mark.parametrize(
-    ("pictures", "mib", "count"), [(1, 1, 1), (32, 1, 1), (33, 1, 2), (1024, 1, 32), (1025, 1, 64), (1, 900, 32)]
+    ("pictures", "mib", "count"), [(1, 1, 1), (16, 1, 1), (17, 1, 2), (1024, 1, 64), (1025, 1, 128), (1, 900, 64)]
 )
-def test_shards_hold_32_mib_on_average_and_their_number_is_a_power_of_two(pictures, mib, count):
+def test_shards_hold_16_mib_on_average_and_their_number_is_a_power_of_two(pictures, mib, count):
     assert shard_count({f"{number:04d}": mib * MIB for number in range(pictures)}) == count
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from netwright.artifacts.dataset import MANIFEST, Record, read_manifest, write_dataset
+from netwright.artifacts.dataset import MANIFEST, Record, read_manifest, read_records, write_dataset
 from netwright.data.feeding import decode_cache, drawing, pictures, resize
 from netwright.data.feeding.decode_cache import IN_THE_GRAPH, entry_key
 from netwright.data.feeding.drawing import Drawing
@@ -48,7 +48,7 @@ def _encoded(seed: int, width: int, height: int) -> bytes:
     return stream.getvalue()
 
 
-def _dataset(folder: Path, count: int = 5, first: int = 0) -> Path:
+def _dataset(folder: Path, count: int = 5, first: int = 0, shards: int = 1) -> Path:
     records = [
         Record(
             name=f"{index:04d}",
@@ -61,13 +61,11 @@ def _dataset(folder: Path, count: int = 5, first: int = 0) -> Path:
         )
         for index in range(count)
     ]
-    write_dataset(folder, "tiny", ("thing",), records, fingerprint=f"{first}-{count}")
+    write_dataset(folder, "tiny", ("thing",), records, shards_per_split=shards, fingerprint=f"{first}-{count}")
     return folder
 
 
 def _expected(folder: Path, spec: InputSpec = SPEC) -> np.ndarray:
-    from netwright.artifacts.dataset import read_records
-
     return np.stack([fit_picture(decode_picture(record.image), spec)[0] for record in read_records(folder, "train")])
 
 
@@ -134,29 +132,41 @@ def test_a_limit_has_its_own_entry(tmp_path: Path) -> None:
 def test_whatever_changes_pixels_changes_the_key(tmp_path: Path, field: str) -> None:
     """A new field of InputSpec fails here until it is said what it changes."""
     manifest = read_manifest(_dataset(tmp_path))
-    wanted = Drawing(folder=tmp_path, split="train", spec=SPEC, count=5)
+    wanted = Drawing(folder=tmp_path, split="train", spec=SPEC, names=("a",))
     other = replace(wanted, spec=replace(SPEC, **{field: OTHER_VALUES[field]}))
-    same = entry_key(manifest, ["a"], wanted) == entry_key(manifest, ["a"], other)
+    same = entry_key(manifest, wanted) == entry_key(manifest, other)
     assert same == (field in IN_THE_GRAPH)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("limit", [None, 4])
+def test_pictures_come_by_name_however_shards_divide_them(tmp_path: Path, cached: bool, limit: int | None) -> None:
+    whole = load_pictures(_dataset(tmp_path / "one", count=20), "train", SPEC, limit)
+    divided, scratch = _dataset(tmp_path / "four", count=20, shards=4), tmp_path if cached else None
+    stored = [record.name for record in read_records(divided, "train")]
+    assert stored != sorted(stored)
+    loaded = load_pictures(divided, "train", SPEC, limit, scratch=scratch)
+    assert loaded.names == whole.names == tuple(f"{index:04d}" for index in range(limit or 20))
+    assert np.array_equal(loaded.pixels, whole.pixels)
 
 
 def test_content_order_and_code_change_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = read_manifest(_dataset(tmp_path))
-    wanted = Drawing(folder=tmp_path, split="train", spec=SPEC, count=2)
+    wanted = Drawing(folder=tmp_path, split="train", spec=SPEC, names=("a", "b"))
     keys = {
-        entry_key(manifest, ["a", "b"], wanted),
-        entry_key(manifest, ["b", "a"], wanted),
-        entry_key(manifest, ["a", "b"], replace(wanted, split="val")),
-        entry_key(replace(manifest, fingerprint="other"), ["a", "b"], wanted),
-        entry_key(replace(manifest, fingerprint=""), ["a", "b"], wanted),
+        entry_key(manifest, wanted),
+        entry_key(manifest, replace(wanted, names=("b", "a"))),
+        entry_key(manifest, replace(wanted, split="val")),
+        entry_key(replace(manifest, fingerprint="other"), wanted),
+        entry_key(replace(manifest, fingerprint=""), wanted),
     }
     monkeypatch.setattr(decode_cache, "VERSION", -1)
-    keys.add(entry_key(manifest, ["a", "b"], wanted))
+    keys.add(entry_key(manifest, wanted))
     monkeypatch.setattr(decode_cache.PIL, "__version__", "0")
-    keys.add(entry_key(manifest, ["a", "b"], wanted))
+    keys.add(entry_key(manifest, wanted))
     assert len(keys) == 7
     where = replace(wanted, folder=tmp_path / "elsewhere", workers=7)
-    assert entry_key(manifest, ["a"], wanted) == entry_key(manifest, ["a"], where)
+    assert entry_key(manifest, wanted) == entry_key(manifest, where)
 
 
 def test_present_pixels_are_those_of_this_version() -> None:
@@ -232,8 +242,8 @@ def test_without_locks_an_entry_is_drawn_all_the_same(tmp_path: Path, monkeypatc
     monkeypatch.setattr(decode_cache.fcntl, "flock", refuse)
     data = _dataset(tmp_path / "data")
     (tmp_path / CACHE).mkdir()
-    wanted = Drawing(folder=data, split="train", spec=SPEC, count=5)
-    key = entry_key(read_manifest(data), [f"{index:04d}" for index in range(5)], wanted)
+    wanted = Drawing(folder=data, split="train", spec=SPEC, names=tuple(f"{index:04d}" for index in range(5)))
+    key = entry_key(read_manifest(data), wanted)
     (others := tmp_path / CACHE / f".train-{key}.npy.abc").write_bytes(b"under way")
     assert np.array_equal(load_pictures(data, "train", SPEC, scratch=tmp_path).pixels, _expected(data))
     assert others.exists()
