@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 from netwright.artifacts.dataset import MANIFEST, Manifest, Record, read_manifest, read_records
@@ -121,7 +122,8 @@ def _counted(records: Iterator[Record], lost: Counter[str], fields: Sequence[str
     for record in records:
         for field in fields:
             found = int(bool(record.group)) if field == "group" else int((getattr(record, field) > 0).sum())
-            lost.update({f"{field}": found} if found else {})
+            if found:
+                lost[field] += found
         yield record
 
 
@@ -151,10 +153,11 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
 
 def _shown(records: Iterator[Record], count: int) -> Iterable[Record]:
     """``records`` with a progress bar on stderr."""
+    first = list(islice(records, 1))  # the workers begin, and work while the bar is imported
     from rich.console import Console
     from rich.progress import track
 
-    return track(records, "writing pictures", total=count, console=Console(stderr=True))
+    return track(chain(first, records), "writing pictures", total=count, console=Console(stderr=True))
 
 
 def main() -> None:

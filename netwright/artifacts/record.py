@@ -31,10 +31,13 @@ class Record:
     source: str = ""
 
     def __post_init__(self) -> None:
+        count = len(self.labels)
+        if len(self.difficult) == len(self.crowd) == len(self.truncated) == len(self.occluded) == count:
+            return
         for name in ("difficult", "crowd", "truncated", "occluded"):
             given = getattr(self, name)
-            if len(given) != len(self.labels):
-                object.__setattr__(self, name, np.zeros(len(self.labels), dtype=given.dtype))
+            if len(given) != count:
+                object.__setattr__(self, name, np.zeros(count, dtype=given.dtype))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,12 @@
 """Writing one COCO JSON file and its pictures, a record at a time."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,30 +77,29 @@ class CocoOutput:
     def _write(self) -> None:
         self._flush()
         categories = [{"id": place, "name": name, "supercategory": ""} for place, name in enumerate(self.classes, 1)]
-        with whole_file(self.path) as temporary, temporary.open("w", encoding="utf-8") as out:
-            out.write(f'{{"categories": {json.dumps(categories)},\n"images": [')
+        with whole_file(self.path) as temporary, temporary.open("wb") as out:
+            out.write(f'{{"categories": {json.dumps(categories)},\n"images": ['.encode())
             self.images.copy_to(out)
-            out.write('],\n"annotations": [')
+            out.write(b'],\n"annotations": [')
             self.annotations.copy_to(out)
-            out.write("]}\n")
+            out.write(b"]}\n")
 
 
 class _List:
     """The inside of a JSON array, in a temporary file: memory must not grow with it."""
 
     def __init__(self) -> None:
-        self.file, self.count = tempfile.TemporaryFile("w+", encoding="utf-8"), 0  # noqa: SIM115 closed by its owner
+        self.file, self.count = tempfile.TemporaryFile(), 0  # noqa: SIM115 closed by its owner
 
     def append(self, entries: Sequence[str]) -> None:
         """``entries``: JSON texts."""
         if entries:
-            self.file.write((",\n" if self.count else "\n") + ",\n".join(entries))
+            self.file.write(((",\n" if self.count else "\n") + ",\n".join(entries)).encode())
             self.count += len(entries)
 
-    def copy_to(self, out: Any) -> None:
+    def copy_to(self, out: BinaryIO) -> None:
         self.file.seek(0)
-        while piece := self.file.read(1 << 20):
-            out.write(piece)
+        shutil.copyfileobj(self.file, out, 1 << 20)
 
 
 def _annotations(owners: list[int], boxes: _Boxes, first: int) -> Iterator[str]:
@@ -145,10 +145,10 @@ def _shortest(numbers: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _attributes(boxes: _Boxes) -> list[str]:
     """For each box what COCO has no field for, where there is any."""
-    rows = zip(boxes.difficult.tolist(), _shortest(boxes.truncated).tolist(), boxes.occluded.tolist(), strict=True)
-    return [
-        f', "attributes": {{"difficult": {str(difficult).lower()}, "truncated": {truncated}, "occluded": {occluded}}}'
-        if difficult or truncated or occluded
-        else ""
-        for difficult, truncated, occluded in rows
-    ]
+    texts = [""] * len(boxes.labels)
+    truncated = _shortest(boxes.truncated)
+    for place in np.flatnonzero(boxes.difficult | (truncated != 0) | (boxes.occluded != 0)).tolist():
+        difficult = str(bool(boxes.difficult[place])).lower()
+        told = f'"difficult": {difficult}, "truncated": {truncated[place]!s}, "occluded": {boxes.occluded[place]}'
+        texts[place] = f', "attributes": {{{told}}}'
+    return texts
