@@ -16,7 +16,7 @@ from netwright.data.formats.direct_piece import Piece, Place, PlacedPiece, place
 from netwright.data.formats.labelled_files import LabelledFiles
 from netwright.data.formats.picture_files import PlacedRecord
 
-_PIECE = 128  # pictures handed to a worker at a time
+_PIECE = 256  # pictures handed to a worker at a time
 
 
 def direct_records(
