@@ -6,7 +6,6 @@ boxes and pictures are taken as they are, only headers are read; `dvc repro conv
 
 import argparse
 import contextlib
-import gc
 import shutil
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from netwright.artifacts.dataset import MANIFEST, Manifest, Record, read_manifest, read_records
 from netwright.data.archives.archive import open_source
+from netwright.data.conversion.rare_collections import rare_collections
 from netwright.data.conversion.raw import RawDataset
 from netwright.data.conversion.source import is_embedded, load_raw
 from netwright.data.feeding.worker_pool import prepare_workers, worker_count
@@ -84,7 +84,7 @@ def write_direct(
     _check_free(output, source)
     lost: Counter[str] = Counter()
     check = CHECK_CLASSES.get(format_name, lambda _: None)
-    with _whole_folder(output) as temporary, _no_collections():
+    with _whole_folder(output) as temporary, rare_collections():
         if worker_count(workers) > 1:
             prepare_workers(place_piece)
         staging = Path(tempfile.mkdtemp(prefix=".staged.", dir=temporary))
@@ -150,18 +150,6 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
         temporary.replace(folder)  # over an empty folder, but over no other
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _no_collections() -> Iterator[None]:
-    """Without the collector of cycles, which would look at every row of the dataset time and again: a tenth of all."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _shown(records: Iterator[Record], count: int) -> Iterable[Record]:

@@ -22,11 +22,12 @@ def run(*, dataset: Dataset, output: Path, scratch: Path, workers: int = 0) -> d
     """
     from netwright.data.archives.archive import open_source
     from netwright.data.conversion.convert import convert_dataset
+    from netwright.data.conversion.rare_collections import rare_collections
     from netwright.data.conversion.source import load_raw
     from netwright.data.feeding.worker_pool import worker_count
 
     source = Path(dataset.source)
-    with _progress() as progress:
+    with _progress() as progress, rare_collections():
         unpacked = progress("unpack", source.stat().st_size) if source.is_file() else None
         folder = open_source(source, scratch, advance=unpacked or (lambda _: None))
         raw = load_raw(
