@@ -71,6 +71,7 @@ class Architecture:
 
     ``widths`` names every layer that has channels (empty: as the builder makes them). ``folded`` says that batch
     norms are merged into their convolutions. ``quantizers`` maps a fake quantizer's module path to its setting.
+    ``box_convs``: 3x3 convolutions before the head's boxes.
     """
 
     builder: str
@@ -82,6 +83,7 @@ class Architecture:
     widths: dict[str, LayerWidth] = field(default_factory=dict)
     folded: bool = False
     quantizers: dict[str, Quantizer] = field(default_factory=dict)
+    box_convs: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

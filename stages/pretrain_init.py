@@ -50,6 +50,7 @@ def describe(
         backbone=model.backbone,
         levels=tuple(model.levels),
         neck_channels=model.neck_channels,
+        box_convs=model.box_convs,
         classes=classes,
         input=InputSpec(height=model.height, width=model.width, resize=resize, mean=mean, std=std),
     )

@@ -88,6 +88,7 @@ class Model:
     backbone: str  # any timm name with features_only
     levels: list[int]  # strides of the feature maps that the neck joins, such as [8, 16, 32]
     neck_channels: Positive
+    box_convs: Positive  # 3x3 convolutions of the head before objectness and boxes
     height: Positive  # of the network's input, pixels, a multiple of the largest stride
     width: Positive
     resize: Literal["letterbox", "stretch"]

@@ -68,4 +68,5 @@ def architecture_from_dict(value: dict[str, Any]) -> Architecture:
         widths={name: LayerWidth(**row) for name, row in value["widths"].items()},
         folded=value["folded"],
         quantizers=quantizers,
+        box_convs=value.get("box_convs", 1),  # models from before it had one
     )

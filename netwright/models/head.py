@@ -16,12 +16,15 @@ FIRST_LOG = math.log(1.5)  # first distance to each side: 1.5 strides, so that e
 
 
 class Head(nn.Module):
-    """Feature maps of equal channels to class logits and distances at every grid cell."""
+    """Feature maps of equal channels to class logits and distances at every grid cell.
 
-    def __init__(self, levels: int, channels: int, classes: int) -> None:
+    ``box_convs`` convolutions precede objectness and distances, one precedes the classes.
+    """
+
+    def __init__(self, levels: int, channels: int, classes: int, box_convs: int = 1) -> None:
         super().__init__()
-        self.class_stem = nn.ModuleList(conv_bn_relu(channels, channels, 3) for _ in range(levels))
-        self.reach_stem = nn.ModuleList(conv_bn_relu(channels, channels, 3) for _ in range(levels))
+        self.class_stem = nn.ModuleList(_stem(channels, 1) for _ in range(levels))
+        self.reach_stem = nn.ModuleList(_stem(channels, box_convs) for _ in range(levels))
         self.class_logits = nn.ModuleList(nn.Conv2d(channels, classes, 1) for _ in range(levels))
         self.objectness = nn.ModuleList(nn.Conv2d(channels, 1, 1) for _ in range(levels))
         self.reach = nn.ModuleList(nn.Conv2d(channels, 4, 1) for _ in range(levels))
@@ -42,6 +45,10 @@ class Head(nn.Module):
             reaches.append(self.reach[level](position).flatten(2))
         distances = torch.exp(torch.cat(reaches, 2).float().clamp(max=6.0))
         return _cells(logits), _cells(objectness), distances.transpose(1, 2)
+
+
+def _stem(channels: int, convs: int) -> nn.Sequential:
+    return nn.Sequential(*(layer for _ in range(convs) for layer in conv_bn_relu(channels, channels, 3)))
 
 
 def _cells(levels: list[Tensor]) -> Tensor:

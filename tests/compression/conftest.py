@@ -21,6 +21,7 @@ def make_detector(backbone: str) -> Detector:
         backbone=backbone,
         levels=(8, 16, 32),
         neck_channels=16,
+        box_convs=2 if backbone == "resnet18" else 1,
         classes=("cat", "dog"),
         input=InputSpec(height=64, width=96),
     )

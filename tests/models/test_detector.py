@@ -83,6 +83,17 @@ def test_network_is_rebuilt_at_the_widths_of_its_file() -> None:
     assert rebuilt(_pixels())[1].shape == (2, 126, 2)
 
 
+def test_a_longer_head_has_another_convolution_before_the_boxes_of_each_level() -> None:
+    plain, longer = (dict(build_network(replace(SMALL, box_convs=convs)).named_parameters()) for convs in (1, 2))
+    kernels = {f"head.reach_stem.{level}.3.weight": torch.Size((16, 16, 3, 3)) for level in range(3)}
+    more = {name: value.shape for name, value in longer.items() if name not in plain}
+    assert more.items() >= kernels.items()
+    assert set(more) - set(kernels) == {
+        f"head.reach_stem.{level}.4.{part}" for level in range(3) for part in ("weight", "bias")
+    }
+    assert set(plain) <= set(longer)
+
+
 def test_loss_falls_when_a_batch_is_learnt_by_heart() -> None:
     torch.manual_seed(0)
     network = build_network(SMALL)

@@ -14,7 +14,13 @@ from stages.pretrain_init import run
 from stages.settings import Model, PretrainInit
 
 MODEL = Model(
-    backbone="tf_efficientnet_lite0", levels=[8, 16, 32], neck_channels=16, height=64, width=96, resize="letterbox"
+    backbone="tf_efficientnet_lite0",
+    levels=[8, 16, 32],
+    neck_channels=16,
+    box_convs=1,
+    height=64,
+    width=96,
+    resize="letterbox",
 )
 WEIGHTS = PretrainInit(weights="efficientnet_lite0_imagenet", seed=3)
 
