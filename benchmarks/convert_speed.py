@@ -1,6 +1,7 @@
 """How fast and in how much memory KITTI becomes COCO, beside Datumaro, and what one changed picture costs.
 
     python -m benchmarks.convert_speed [--pictures 20000] [--small 2000] [--rounds 3] [--extension jpg|png]
+        [--sides 620 188] [--only datumaro|again] [--unchecked] [--folder DIR]
 
 Five ways, in turns, each its own process: ``checked`` is convert, which examines every pixel and box, then COCO from
 its result; ``direct`` rewrites the raw dataset and looks at headers alone, as Datumaro does; with ``--link`` its
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.kitti_pictures import CLASSES, write_kitti, write_picture
+from benchmarks.kitti_pictures import CLASSES, HALF, write_kitti, write_picture
 from benchmarks.measured_run import Timed, peak_mib, time_run
 
 Found = TypeVar("Found")
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=2000, help="a second size, for the memory")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--extension", choices=("jpg", "png"), default="jpg")
+    parser.add_argument("--sides", type=int, nargs=2, default=HALF, metavar=("WIDTH", "HEIGHT"), help="of pictures")
     parser.add_argument("--python", help="a Python that has Datumaro; otherwise one is made")
     parser.add_argument("--folder", type=Path, help="keeps the generated pictures, and takes those that are there")
     parser.add_argument("--only", choices=("datumaro", "again"), help="one half of it")
@@ -59,7 +61,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="convert-speed-") as name:
         folder = (given.folder or Path(name)).resolve()
         for count in (given.small, given.pictures):
-            _generate(folder / str(count), count, given.extension)
+            _generate(_raw(folder, count, given), count, given)
         if given.only != "again":
             python = given.python or _environment(folder)
             print(_beside_datumaro(folder, python, given))
@@ -67,10 +69,14 @@ def main() -> None:
             print(_again(folder, given))
 
 
-def _generate(raw: Path, count: int, extension: str) -> None:
+def _raw(folder: Path, count: int, given: argparse.Namespace) -> Path:
+    return folder / f"{count}-{given.sides[0]}x{given.sides[1]}-{given.extension}"
+
+
+def _generate(raw: Path, count: int, given: argparse.Namespace) -> None:
     """The dataset, with the list of classes that Datumaro looks for; one that is there already is taken."""
     if not raw.exists():
-        write_kitti(raw, count, extension)
+        write_kitti(raw, count, given.extension, tuple(given.sides))
         labels = {str(index): label for index, label in enumerate(CLASSES)}
         (raw / "dataset_meta.json").write_text(json.dumps({"label_map": labels}))
 
@@ -91,21 +97,21 @@ def _beside_datumaro(folder: Path, python: str, given: argparse.Namespace) -> st
         "Datumaro": [python, "-c", THEIRS],
     }
     peaks = {
-        way: [_fresh_run(folder, command, count, peak_mib) for count in (given.small, given.pictures)]
+        way: [_fresh_run(_raw(folder, count, given), command, peak_mib) for count in (given.small, given.pictures)]
         for way, command in commands.items()
     }
     seconds: dict[str, list[float]] = defaultdict(list)
     for _ in range(given.rounds):
         for way, command in commands.items():
-            seconds[way].append(_fresh_run(folder, command, given.pictures, _synced_run).seconds)
+            seconds[way].append(_fresh_run(_raw(folder, given.pictures, given), command, _synced_run).seconds)
     return _compared(seconds, peaks, given)
 
 
-def _fresh_run(folder: Path, command: list[str], count: int, run: Callable[[list[str], Path, Path], Found]) -> Found:
+def _fresh_run(raw: Path, command: list[str], run: Callable[[list[str], Path, Path], Found]) -> Found:
     """What ``run`` finds of ``command`` in a new project, so that nothing is known from before."""
-    project = _project(folder, folder / str(count))
+    project = _project(raw.parent, raw)
     try:
-        return run(command, project, folder / "log")
+        return run(command, project, raw.parent / "log")
     finally:
         shutil.rmtree(project)
 
@@ -130,13 +136,14 @@ def _compared(seconds: dict[str, list[float]], peaks: dict[str, list[float]], gi
 
 def _again(folder: Path, given: argparse.Namespace) -> str:
     """``dvc repro convert`` of everything in a new project, then after one picture has changed; in every round."""
-    raw = folder / str(given.pictures)
+    raw = _raw(folder, given.pictures, given)
+    changed = {"count": given.pictures, "extension": given.extension, "sides": tuple(given.sides)}
     repro = [sys.executable, "-m", "dvc", "repro", "convert"]
     first, later = [], []
     for version in range(given.rounds):
         project = _project(folder, raw, versioned=True)
         first.append(_shares(_synced_run(repro, project, folder / "log")))
-        write_picture(raw, 11, count=given.pictures, extension=given.extension, version=version + 1)
+        write_picture(raw, 11, version=version + 1, **changed)
         later.append(_shares(_synced_run(repro, project, folder / "log")))
         shutil.rmtree(project)
     ratios = [[b / a for a, b in zip(*pair, strict=True)] for pair in zip(first, later, strict=True)]
