@@ -131,7 +131,7 @@ def _xywh(boxes: NDArray[np.float32]) -> tuple[list[list[float]], list[float]]:
     lengths = np.round(ends - starts, 6)
     exact = (starts + lengths).astype(np.float32) == boxes[:, 2:]
     sides = np.where(exact, lengths, ends - starts)
-    return np.concatenate((starts, sides), axis=1).tolist(), np.round(sides[:, 0] * sides[:, 1], 4).tolist()
+    return np.concatenate((starts, sides), axis=1).tolist(), np.round(sides[:, 0] * sides[:, 1], 6).tolist()
 
 
 def _shortest(numbers: NDArray[np.float32]) -> NDArray[np.float64]:
