@@ -91,7 +91,7 @@ def write_direct(
         raw = _raw(open_source(source, staging))
         classes = list(raw.classes)
         shared = link or source.is_file()  # what an archive was unpacked to is removed
-        place = Place(temporary, staging / "pictures", FORMATS[format_name].pictures_in, link=shared)
+        place = Place(temporary, FORMATS[format_name].pictures_in, link=shared)
         direct = direct_records(raw, place, classes, check=check, workers=worker_count(workers))
         with contextlib.closing(direct):
             SAVE[format_name](watch(_counted(direct, lost, LOST[format_name]), raw.count), classes, temporary)

@@ -53,12 +53,11 @@ def direct_records(
 
 def _pieces(pictures: Iterable[RawPicture]) -> Iterator[Piece]:
     if isinstance(pictures, LabelledFiles):
-        yield from enumerate(pictures.parts(_PIECE))
+        yield from pictures.parts(_PIECE)
         return
-    stream, number = iter(pictures), 0
+    stream = iter(pictures)
     while piece := list(islice(stream, _PIECE)):
-        yield number, piece
-        number += 1
+        yield piece
 
 
 def _records(piece: PlacedPiece, codes: dict[str, int]) -> Iterator[PlacedRecord]:

@@ -1,7 +1,4 @@
-"""A worker's piece of a raw dataset: its labels read as columns, its pictures put where the format has them.
-
-A copy is written in a folder of its piece first and then moved: files made in one folder wait for each other.
-"""
+"""A worker's piece of a raw dataset: its labels read as columns, its pictures put where the format has them."""
 
 import fcntl
 import os
@@ -21,17 +18,16 @@ from netwright.errors import UserError
 _FICLONE = 0x40049409  # ioctl of Linux: the copy shares its blocks with the source until one of them is written
 _PLAIN = 4096  # bytes in which the size of a plain JPEG stands
 
-Piece = tuple[int, LabelledFiles | list[RawPicture]]
+Piece = LabelledFiles | list[RawPicture]
 
 
 class Place(NamedTuple):
-    """Where pictures go: below ``output``, in the folder that ``pictures_in`` says for a split, by way of ``staging``.
+    """Where pictures go: below ``output``, in the folder that ``pictures_in`` says for a split.
 
     With ``link`` they are hard links to the source's.
     """
 
     output: Path
-    staging: Path
     pictures_in: Callable[[str], str]
     link: bool = False
 
@@ -64,18 +60,14 @@ class PlacedPiece(NamedTuple):
     boxes: BoxColumns
 
 
-def place_piece(piece: Piece, place: Place) -> PlacedPiece:
+def place_piece(raws: Piece, place: Place) -> PlacedPiece:
     """Read the labels of a worker's piece and place its pictures; runs in its process."""
-    number, raws = piece
     if isinstance(raws, LabelledFiles):
         boxes = raws.columns()
     else:
         boxes = columns_of([raw.labels().boxes if raw.labels else () for raw in raws])
-    staging = f"{place.staging}/{number}"
-    os.makedirs(staging)  # noqa: PTH103 paths are text here: making Path of each costs more than the reading
     made: set[str] = set()
-    pictures = [_place(source, place, f"{staging}/picture", made) for source in _sources(raws)]
-    os.rmdir(staging)  # noqa: PTH106
+    pictures = [_place(source, place, made) for source in _sources(raws)]
     _check_finite(boxes, pictures)
     return PlacedPiece(pictures, boxes)
 
@@ -97,8 +89,11 @@ def _check_finite(boxes: BoxColumns, pictures: list[Placed]) -> None:
         raise UserError(f"{owner.source} has a box that is not finite, which cannot be written: {EITHER_WAY}")
 
 
-def _place(raw: _Source, place: Place, staged: str, made: set[str]) -> Placed:
-    """Put the picture in its place, with its usual extension; ``made``: folders that are there."""
+def _place(raw: _Source, place: Place, made: set[str]) -> Placed:
+    """Put the picture in its place, with its usual extension; ``made``: folders that are there.
+
+    Paths are text here: making Path of each costs more than the reading.
+    """
     name, split, group, source, content = raw
     try:
         head = content if isinstance(content, bytes) else _read(content, _PLAIN if place.link else None)
@@ -110,10 +105,11 @@ def _place(raw: _Source, place: Place, staged: str, made: set[str]) -> Placed:
             make_folder(folder)
             made.add(folder)
         if place.link and isinstance(content, str):
-            _link(content, target, source)
+            _link(content, target)
         else:
-            _write(content, head, staged)
-            os.rename(staged, target)  # noqa: PTH104
+            _write(content, head, target)
+    except FileExistsError:
+        raise twice(source, file_name) from None
     except OSError as error:
         raise UserError(f"{content!s:.300} cannot be read ({error.strerror}): {EITHER_WAY}") from None
     return Placed(name, split, group, source, file_name, size)
@@ -161,11 +157,11 @@ def _cloned(source: str, copy: int) -> bool:
     return True
 
 
-def _link(path: str, target: str, source: str) -> None:
+def _link(path: str, target: str) -> None:
     try:
         os.link(os.path.realpath(path) if os.path.islink(path) else path, target)  # noqa: PTH114
     except FileExistsError:
-        raise twice(source, os.path.basename(target)) from None  # noqa: PTH119
+        raise
     except OSError as error:
         raise UserError(f"--link cannot link {path} ({error.strerror}): leave --link out to copy it") from None
 

@@ -33,7 +33,7 @@ def test_anything_else_is_left_to_pillow(head):
 
 
 def place(folder):
-    return Place(folder / "out", folder / "staged", "images/{}".format)
+    return Place(folder / "out", "images/{}".format)
 
 
 def raw_of(*contents, boxes=()):
