@@ -77,15 +77,12 @@ def prepare_workers(work: Callable[..., object]) -> None:
 def _context(work: Callable[..., object]) -> multiprocessing.context.BaseContext:
     """Processes that start clean: a fork of this one would copy locks that its threads hold.
 
-    What the module of ``work`` imports is imported once, in the process that workers are forked from. So is the
-    program's own module (``python -m``), which multiprocessing imports again in every worker but for a ``__main__``.
+    What the module of ``work`` imports is imported once, in the process that workers are forked from.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    program = getattr(sys.modules["__main__"].__spec__, "name", "__main__")
-    own = [] if program.rpartition(".")[2] == "__main__" else [program]
-    context.set_forkserver_preload([getattr(work, "func", work).__module__, *own])
+    context.set_forkserver_preload([getattr(work, "func", work).__module__])
     return context
 
 

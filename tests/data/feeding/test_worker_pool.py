@@ -1,9 +1,6 @@
 """Work in several processes: in order, bounded, and failing as plain Python would."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -58,28 +55,3 @@ def test_pieces_are_taken_no_further_ahead_than_needed():
 def test_a_wish_for_workers_counts_and_none_means_every_processor():
     assert worker_count(3) == 3
     assert worker_count(0) >= 1
-
-
-@pytest.mark.parametrize("program", ["program.py", "program/__main__.py"])
-def test_what_a_program_imports_is_imported_once_for_all_workers(tmp_path: Path, program: str) -> None:
-    (tmp_path / "heavy.py").write_text(
-        "import os, pathlib\nwith pathlib.Path('log').open('a') as log:\n    log.write(f'{os.getpid()}\\n')\n"
-    )
-    (tmp_path / program).parent.mkdir(exist_ok=True)
-    (tmp_path / program).write_text(
-        "import heavy\nfrom netwright.data.feeding.worker_pool import map_in_workers\n"
-        "if __name__ == '__main__':\n    print(list(map_in_workers(abs, range(-9, 0), workers=2)))\n"
-    )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-    done = subprocess.run(
-        [sys.executable, "-m", "program"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.stdout == "[9, 8, 7, 6, 5, 4, 3, 2, 1]\n", done.stderr
-    pids = (tmp_path / "log").read_text().split()
-    assert len(pids) == len(set(pids)) == (2 if program == "program.py" else 1)
