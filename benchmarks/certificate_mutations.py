@@ -42,7 +42,7 @@ class Mutator:
     def __init__(self, folder: Path, draw: random.Random) -> None:
         self.folder, self.draw = folder, draw
 
-    def _kinds(self) -> dict[str, Callable[[], None]]:
+    def _kinds(self) -> dict[str, Callable[[], object]]:
         """The changes by name; a single byte of a file comes as often as all others together."""
         return {
             "byte inserted": self._insert,

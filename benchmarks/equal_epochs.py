@@ -14,6 +14,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from benchmarks.changed_params import changed_settings, read_params
 from netwright.compression.calibration import calibrate
@@ -44,7 +45,7 @@ class Comparison:
             for split in ("train", "val", "test")
         }
 
-    def score(self, network: Detector, split: str) -> Accuracy:
+    def score(self, network: nn.Module, split: str) -> Accuracy:
         """COCO accuracy of ``network`` on ``split``."""
         return score_network(network, self.pictures[split], self.settings.nms, batch_size=16, device=self.device)
 

@@ -101,7 +101,7 @@ def encoded(folder: Path, count: int) -> Iterator[Tensor]:
 
 def cached(feed: Feed, order: list[int]) -> Iterator[Tensor]:
     """Ours from the decode cache."""
-    return (feed.gather(order[start : start + BATCH])[0] for start in range(0, len(order), BATCH))
+    return (feed.gather(order[start : start + BATCH]).pixels for start in range(0, len(order), BATCH))
 
 
 def convert(files: list[Path], folder: Path) -> None:

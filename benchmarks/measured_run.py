@@ -53,7 +53,7 @@ def _started(command: Sequence[str], folder: Path, log: Path) -> subprocess.Pope
 def _said(process: "subprocess.Popen[bytes]", log: Path) -> str:
     output = log.read_text()
     if process.returncode:
-        sys.exit(f"{process.args} failed:\n{output}")
+        sys.exit(f"{process.args!r} failed:\n{output}")
     return output
 
 

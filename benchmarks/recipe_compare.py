@@ -83,7 +83,7 @@ def _from_coco(file: Path, truth: Truth, first_category: int) -> dict[str, Detec
 def _picture(row: Mapping[str, Any], truth: Truth) -> str:
     if "file_name" in row:
         return Path(row["file_name"]).stem
-    number = row["image_id"]
+    number: int | str = row["image_id"]
     if isinstance(number, str):
         return number
     if not 1 <= number <= len(truth):

@@ -50,7 +50,7 @@ def table(lines: Sequence[Line]) -> str:
         groups.setdefault(line["recipe"], []).append(line)
     best = max(groups, key=lambda name: _mean(groups[name], "val"), default="")
     head = ("recipe", "seeds", "val mAP50-95", "val mAP50", "test mAP50-95", "test mAP50", "M params", "GMAC")
-    rows = [(*head, "images/s", "s")]
+    rows: list[tuple[str, ...]] = [(*head, "images/s", "s")]
     for name, group in groups.items():
         rows.append(_cells(f"**{name}**" if name == best else name, group))
     written = ["| " + " | ".join(row) + " |" for row in rows]

@@ -23,6 +23,7 @@ from netwright.data.feeding.pictures import PictureSet, load_pictures
 from netwright.evaluation.coco import Accuracy
 from netwright.training.batches import Feed
 from netwright.training.loop import fit
+from netwright.training.precision import Precision
 from netwright.training.recipe import EpochMetrics
 from netwright.training.team import Team, assemble
 from stages import paths
@@ -30,7 +31,12 @@ from stages._training.epochs import recipe_of
 from stages.settings import Settings
 
 NONE = Accuracy(map50_95=0.0, map50=0.0, per_class={}, per_class50={})
-PRECISIONS = {"fp32": "fp32", "tf32": "fp32", "bf16": "bf16", "fp16": "fp16"}  # ours: the recipe's
+PRECISIONS: dict[str, Precision] = {
+    "fp32": "fp32",
+    "tf32": "fp32",
+    "bf16": "bf16",
+    "fp16": "fp16",
+}  # ours: the recipe's
 
 
 class WaitClock:
@@ -58,7 +64,7 @@ class WaitClock:
         """Seconds waited since the last call; the device must have finished."""
         spans, self._spans = self._spans, []
         if self._on_gpu:
-            return sum(begun.elapsed_time(ended) for begun, ended in spans) / 1e3
+            return float(sum(begun.elapsed_time(ended) for begun, ended in spans)) / 1e3
         return float(sum(ended - begun for begun, ended in spans))
 
     def _now(self) -> Any:

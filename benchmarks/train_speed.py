@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.changed_params import changed_settings, parsed_changes, read_params
-from benchmarks.step_speed import PRECISIONS, WARM_EPOCHS
+from benchmarks.recipe_run import WARM_EPOCHS
+from benchmarks.step_speed import PRECISIONS
 from benchmarks.ultralytics_process import Program, epoch_seconds, write_yolo
 from netwright.data.feeding.pictures import load_pictures
 from netwright.errors import UserError
