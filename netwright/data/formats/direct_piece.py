@@ -98,21 +98,27 @@ def _place(raw: _Source, place: Place, made: set[str]) -> Placed:
     try:
         head = content if isinstance(content, bytes) else _read(content, _PLAIN if place.link else None)
         size = jpeg_size(head) or any_size(content if place.link else head, source)
-        file_name = inside(name + extension_of(head), "the dataset")
-        target = f"{place.output}/{place.pictures_in(split)}/{file_name}"
-        folder = target[: target.rindex("/")]
-        if folder not in made:
-            make_folder(folder)
-            made.add(folder)
-        if place.link and isinstance(content, str):
-            _link(content, target)
-        else:
-            _write(content, head, target)
+    except OSError as error:
+        raise UserError(f"{content!s:.300} cannot be read ({error.strerror}): {EITHER_WAY}") from None
+    file_name = inside(name + extension_of(head), "the dataset")
+    try:
+        _put(content, head, f"{place.output}/{place.pictures_in(split)}/{file_name}", made, link=place.link)
     except FileExistsError:
         raise twice(source, file_name) from None
     except OSError as error:
-        raise UserError(f"{content!s:.300} cannot be read ({error.strerror}): {EITHER_WAY}") from None
+        raise UserError(f"{file_name} cannot be written ({error.strerror}): make room, or write elsewhere") from None
     return Placed(name, split, group, source, file_name, size)
+
+
+def _put(source: bytes | str, content: bytes, target: str, made: set[str], *, link: bool) -> None:
+    folder = target[: target.rindex("/")]
+    if folder not in made:
+        make_folder(folder)
+        made.add(folder)
+    if link and isinstance(source, str):
+        _link(source, target)
+    else:
+        _write(source, content, target)
 
 
 def _read(path: str, limit: int | None = None) -> bytes:

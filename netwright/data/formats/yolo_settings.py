@@ -71,8 +71,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _LARGEST:
         raise UserError(f"{path} has more than {_LARGEST >> 10} KiB: no list of classes is as long")
     try:
-        # safe_load would make a class "no" False; BaseLoader makes texts, lists and maps alone, whatever the tag
-        value = yaml.load(read_text(path, str(path)), Loader=yaml.BaseLoader)  # noqa: S506 as said
+        # BaseLoader makes texts, lists and maps alone, whatever a tag asks for: less than safe_load, to which a class
+        # called "no" would be False
+        value = yaml.load(read_text(path, str(path)), Loader=yaml.BaseLoader)  # noqa: S506 no object can be made
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise UserError(f"{path} is not readable YAML ({error}): repair it") from None
     if not isinstance(value, dict):

@@ -1,5 +1,7 @@
 import dataclasses
+import errno
 import io
+import os
 
 import numpy as np
 import pytest
@@ -74,6 +76,15 @@ def test_two_pictures_that_would_be_one_file_are_refused(tmp_path):
     raw.pictures[1] = dataclasses.replace(raw.pictures[1], name="p0")
     with pytest.raises(UserError, match=r"two pictures would be written as p0.jpg, l1.txt is the second"):
         list(direct_records(raw, place(tmp_path), []))
+
+
+def test_a_full_disk_is_said_of_what_is_written(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(UserError, match=r"p0.jpg cannot be written \(No space left on device\)"):
+        list(direct_records(raw_of(encoded(9, 9)), place(tmp_path), []))
 
 
 @pytest.mark.parametrize("name", ["../p", "/p", "a/../../p"])
