@@ -43,8 +43,7 @@ class Forward:
         """The loss of uint8 pixels (B, 3, H, W) and their truth, augmented by ``policy``."""
         # an epoch's last, smaller batch is not worth minutes of compiling
         parts = self._compiled if len(batch.pixels) >= self._whole else self._plain
-        given = Labelled(batch.pixels.float(), batch.boxes, batch.labels, batch.valid)
-        shown = parts.augment(given, policy, chances)
+        shown = parts.augment(batch, policy, chances)
         cached = not self._captured
         kind = shown.pixels.device.type
         with torch.autocast(kind, self._dtype, enabled=self._dtype is not None, cache_enabled=cached):

@@ -13,7 +13,7 @@ from torch.nn import functional
 from netwright.data.feeding.chances import Chances
 from netwright.types import AugmentPolicy, InputSpec
 
-FILL = float(InputSpec.pad_value)  # grey outside the picture, as in letterboxing
+FILL = InputSpec.pad_value  # grey outside the picture, as in letterboxing
 VISIBLE = 0.35  # a box of which less than this share stays in the picture is dropped
 SMALLEST = 3.0  # pixels: a narrower box is dropped
 MOSAIC_SCALE = 0.7  # four pictures side by side are shown a little smaller, so that parts of all are seen
@@ -21,7 +21,7 @@ MOSAIC_SCALE = 0.7  # four pictures side by side are shown a little smaller, so 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Pixels (B, 3, H, W) float 0..255 and what they show.
+    """Pixels (B, 3, H, W), uint8 as they come and float 0..255 once augmented, and what they show.
 
     ``boxes`` (B, M, 4) xyxy in input pixels, ``labels`` (B, M) int64, ``valid`` (B, M) bool: False is padding.
     """
@@ -60,14 +60,16 @@ def _mosaic(batch: Labelled, chances: Chances) -> Labelled:
 
     A picture without mosaic gets three grey neighbours and is centred by its move.
     """
-    height, width = batch.pixels.shape[-2:]
+    count, colours, height, width = batch.pixels.shape
     partners, chosen = chances.partners(), chances.column("mosaic") > 0
-    beside = [torch.where(chosen[:, None, None, None], batch.pixels[order], FILL) for order in partners]
-    rows = [torch.cat((batch.pixels, beside[0]), -1), torch.cat((beside[1], beside[2]), -1)]
-    offsets = ((width, 0), (0, height), (width, height))
+    alone, offsets = ~chosen[:, None, None, None], ((width, 0), (0, height), (width, height))
+    canvas = batch.pixels.new_empty((count, colours, 2 * height, 2 * width))
+    canvas[..., :height, :width] = batch.pixels
+    for order, (x, y) in zip(partners, offsets, strict=True):
+        canvas[..., y : y + height, x : x + width] = batch.pixels[order].masked_fill_(alone, FILL)
     boxes = [batch.boxes[order] + _pair(batch.boxes, *offset) for order, offset in zip(partners, offsets, strict=True)]
     return Labelled(
-        torch.cat(rows, -2),
+        canvas,
         torch.cat([batch.boxes, *boxes], 1),
         torch.cat([batch.labels, *(batch.labels[order] for order in partners)], 1),
         torch.cat([batch.valid, *(batch.valid[order] & chosen[:, None] for order in partners)], 1),
@@ -98,15 +100,15 @@ def _move(chances: Chances, policy: AugmentPolicy, height: int, width: int) -> M
 
 def _warp(pixels: Tensor, move: Move, height: int, width: int) -> Tensor:
     """The canvas (B, 3, H', W') seen through ``move``: an output of ``height`` x ``width``."""
-    canvas = _pair(pixels, pixels.shape[-1], pixels.shape[-2])[:2]
-    size = _pair(pixels, width, height)[:2]
+    canvas = _pair(move.offset, pixels.shape[-1], pixels.shape[-2])[:2]
+    size = _pair(move.offset, width, height)[:2]
     inverse = _inverse(move.matrix)
     # in shares of the halves, from -1 to 1: canvas = inverse @ (output - offset)
     theta = inverse * size / canvas[:, None]
     shift = (inverse @ (size / 2 - move.offset).unsqueeze(-1)).squeeze(-1) * 2 / canvas
     theta = torch.cat((theta, shift.unsqueeze(-1)), -1)
     grid = functional.affine_grid(theta, [len(pixels), 3, height, width], align_corners=False)
-    return functional.grid_sample(pixels - FILL, grid, align_corners=False) + FILL
+    return functional.grid_sample(pixels - float(FILL), grid, align_corners=False).add_(FILL)
 
 
 def _inverse(matrix: Tensor) -> Tensor:
@@ -135,13 +137,14 @@ def _compact(batch: Labelled, room: int) -> Labelled:
 
 
 def _recolour(pixels: Tensor, chances: Chances) -> Tensor:
-    """Brightness, contrast and saturation, each multiplied by its factor."""
+    """Brightness, contrast about the mean, saturation about each pixel's grey: a matrix (3, 3) for each picture."""
 
     def factor(name: str) -> Tensor:
-        return chances.column(name)[:, None, None, None]
+        return chances.column(name)[:, None, None]
 
-    pixels = pixels * factor("brightness")
-    mean = pixels.mean((1, 2, 3), keepdim=True)
-    pixels = (pixels - mean) * factor("contrast") + mean
-    grey = pixels.mean(1, keepdim=True)
-    return ((pixels - grey) * factor("saturation") + grey).clamp(0, 255)
+    brightness, contrast, saturation = (factor(name) for name in ("brightness", "contrast", "saturation"))
+    mean = pixels.mean((1, 2, 3))[:, None, None]
+    own = torch.eye(3, device=pixels.device)
+    mixed = brightness * contrast * (saturation * own + (1 - saturation) / 3)
+    shift = (brightness * (1 - contrast) * mean).expand(-1, 3, 1)
+    return torch.baddbmm(shift, mixed, pixels.flatten(2)).view_as(pixels).clamp_(0, 255)

@@ -22,7 +22,7 @@ def _augmented(scene: tuple[Tensor, ...], policy: AugmentPolicy, seed: int) -> t
 
 def _scene() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Four dark pictures (96 x 128), in each a bright red block with a known box."""
-    pixels = torch.full((4, 3, 96, 128), 40.0)
+    pixels = torch.full((4, 3, 96, 128), 40, dtype=torch.uint8)
     boxes = torch.zeros(4, 2, 4)
     for index in range(4):
         x, y = 20 + 12 * index, 30 + 4 * index
@@ -40,7 +40,7 @@ def _red_box(picture: Tensor) -> list[float]:
 def test_a_policy_without_change_changes_nothing() -> None:
     pixels, boxes, valid, labels = _scene()
     out = _augmented((pixels, boxes, valid, labels), STILL, 0)
-    torch.testing.assert_close(out[0], pixels, atol=1e-3, rtol=0)
+    torch.testing.assert_close(out[0], pixels.float(), atol=1e-3, rtol=0)
     torch.testing.assert_close(out[1], boxes)
     assert torch.equal(out[2], valid)
 
@@ -95,7 +95,7 @@ def test_a_picture_without_mosaic_stays_alone_beside_those_with_one(seed: int) -
     chosen = draw_chances(4, policy, torch.Generator().manual_seed(seed)).column("mosaic") > 0
     out, moved, kept, _ = _augmented(scene, policy, seed)
     for index in torch.nonzero(~chosen).flatten().tolist():
-        torch.testing.assert_close(out[index], scene[0][index], atol=1e-2, rtol=0)
+        torch.testing.assert_close(out[index], scene[0][index].float(), atol=1e-2, rtol=0)
         torch.testing.assert_close(moved[index][kept[index]], scene[1][index][scene[2][index]])
 
 
@@ -108,3 +108,20 @@ def test_a_quarter_turn_is_no_mirror() -> None:
     )
     assert moved[0, 0].tolist() == [48, 40, 56, 56]
     assert (out[0, :, 41:55, 49:55] > 250).all()
+
+
+def test_colours_are_scaled_one_after_the_other() -> None:
+    """Brightness, then contrast about the picture's mean, then saturation about each pixel's grey, in float64."""
+    pixels, boxes, valid, labels = _scene()
+    policy = replace(STILL, brightness=0.3, contrast=0.4, saturation=0.5)
+    chances = draw_chances(4, policy, torch.Generator().manual_seed(3))
+    out = augment(Labelled(pixels, boxes, labels, valid), policy, chances).pixels
+    for picture, changed, row in zip(pixels.double(), out, range(4), strict=True):
+        bright, contrast, saturation = (
+            chances.column(name)[row].double() for name in ("brightness", "contrast", "saturation")
+        )
+        seen = picture * bright
+        seen = seen.mean() + (seen - seen.mean()) * contrast
+        grey = seen.mean(0)
+        wanted = (grey + (seen - grey) * saturation).clamp(0, 255)
+        torch.testing.assert_close(changed.double(), wanted, atol=1e-3, rtol=0)
