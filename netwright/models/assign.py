@@ -61,18 +61,21 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth: Truth) -> Assig
 
 def pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:
     """IoU (B, M, A) of boxes (B, M, 4) with others (B, A, 4), xyxy; 0 where neither has an area."""
-    low = torch.maximum(boxes[:, :, None, :2], others[:, None, :, :2])
-    high = torch.minimum(boxes[:, :, None, 2:], others[:, None, :, 2:])
-    shared = (high - low).clamp(min=0).prod(-1)
-    areas, other_areas = ((part[..., 2:] - part[..., :2]).prod(-1) for part in (boxes, others))
-    return shared / (areas[:, :, None] + other_areas[:, None] - shared).clamp(min=TINY)
+    left, top, right, bottom = boxes.unsqueeze(2).unbind(-1)
+    planes = others.transpose(1, 2).contiguous()  # side by side in memory: several times faster on a CPU
+    other_left, other_top, other_right, other_bottom = planes.unsqueeze(2).unbind(1)
+    width = (torch.minimum(right, other_right) - torch.maximum(left, other_left)).clamp_(min=0)
+    height = (torch.minimum(bottom, other_bottom) - torch.maximum(top, other_top)).clamp_(min=0)
+    shared = width.mul_(height)
+    areas, other_areas = (right - left) * (bottom - top), (other_right - other_left) * (other_bottom - other_top)
+    return shared / (areas + other_areas - shared).clamp_(min=TINY)
 
 
 def _inside(points: Tensor, boxes: Tensor) -> Tensor:
     """(B, M, A) bool: does the box hold the anchor point?"""
-    low = points - boxes[..., None, :2]
-    high = boxes[..., None, 2:] - points
-    return torch.cat((low, high), dim=-1).amin(-1) > TINY
+    x, y = points.t().contiguous().unbind(0)
+    left, top, right, bottom = boxes.unsqueeze(2).unbind(-1)
+    return (x - left > TINY) & (right - x > TINY) & (y - top > TINY) & (bottom - y > TINY)
 
 
 def _top(alignment: Tensor, allowed: Tensor) -> Tensor:

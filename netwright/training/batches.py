@@ -1,16 +1,17 @@
 """Batches of pictures and padded truth, shuffled, with what chance decides for each.
 
 Pixels travel as uint8 and become float on the device. Where all of them take at most ``RESIDENT_SHARE`` of the GPU's
-free memory they travel once and stay there; otherwise a thread gets the next batch ready while this one is used.
+free memory they travel once, with their truth, and stay there: an epoch then sends its order and its chances at the
+start and never waits for the device. Otherwise a thread gets the next batch ready while this one is used.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
-from netwright.data.feeding.augment import Labelled
+from netwright.data.feeding.augment import Labelled, parts_of
 from netwright.data.feeding.chances import Chances, draw_chances
 from netwright.data.feeding.pictures import PictureSet
 from netwright.training.team import Team
@@ -46,16 +47,16 @@ def fits_on_device(pictures: PictureSet, device: str) -> bool:
 
 
 class Feed:
-    """The batches of any number of epochs of ``pictures`` on ``device``; ``resident`` pixels live there whole.
+    """The batches of any number of epochs of ``pictures`` on ``device``; ``resident`` ones live there whole.
 
     Of each batch this process gets its ``team``'s share.
     """
 
     def __init__(self, pictures: PictureSet, device: str, *, resident: bool, team: Team = Team()) -> None:  # noqa: B008 frozen
         self._pictures, self._device, self._team = pictures, torch.device(device), team
-        on_gpu = self._device.type == "cuda"  # there equal shapes pay, on a CPU little padding
-        self._room = max([len(labels) for labels in pictures.labels] + [1]) if on_gpu else 1
-        self._pixels = self._sent() if resident else None
+        self._on_gpu = self._device.type == "cuda"  # there equal shapes pay, on a CPU little padding
+        self._room = max([len(labels) for labels in pictures.labels] + [1]) if self._on_gpu else 1
+        self._resident = self._sent() if resident else None
 
     def epoch(
         self, *, batch_size: int, policy: AugmentPolicy, generator: torch.Generator
@@ -66,25 +67,28 @@ class Feed:
         team processes. ``generator`` lives on the CPU: the same seed gives the same batches wherever the pixels live,
         and, but for mosaics, whatever the team.
         """
-        order = torch.randperm(len(self._pictures), generator=generator).tolist()
-        wholes = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-        wholes = [whole for whole in wholes if len(whole) >= self._team.size]
-        shares = self._prepared([self._team.share(whole) for whole in wholes])
-        for whole, batch in zip(wholes, shares, strict=True):
-            drawn = draw_chances(len(whole), policy, generator)
-            chances = drawn.share(self._team.rank, self._team.size)
-            parts = (batch.pixels, batch.boxes, batch.labels, batch.valid)
-            yield Labelled(*(part.to(self._device, non_blocking=True) for part in parts)), chances.to(self._device)
+        order = torch.randperm(len(self._pictures), generator=generator)
+        wholes = [whole for whole in order.split(batch_size) if len(whole) >= self._team.size]
+        drawn = [draw_chances(len(whole), policy, generator) for whole in wholes]
+        tables = [chances.share(self._team.rank, self._team.size).table for chances in drawn]
+        sent = torch.cat(tables).to(self._device).split([len(table) for table in tables])
+        batches = self._batches([self._team.share(whole) for whole in wholes])
+        yield from zip(batches, map(Chances, sent), strict=True)
 
-    def _prepared(self, batches: Iterable[list[int]]) -> Iterator[Labelled]:
-        """Each batch, one ahead of who asks; resident ones at once, on the stream of who asks."""
-        if self._pixels is not None:
-            yield from map(self.gather, batches)
+    def _batches(self, shares: Sequence[Tensor]) -> Iterator[Labelled]:
+        """Each batch, on the device: of resident pictures without the host, of others one ahead of who asks."""
+        if self._resident is None:
+            for batch in self._one_ahead(shares):
+                yield Labelled(*(part.to(self._device, non_blocking=True) for part in parts_of(batch)))
             return
+        for share in torch.cat(list(shares)).to(self._device).split([len(share) for share in shares]):
+            yield Labelled(*(part[share] for part in parts_of(self._resident)))
+
+    def _one_ahead(self, shares: Iterable[Tensor]) -> Iterator[Labelled]:
         with ThreadPoolExecutor(1) as thread:
             ahead = None
-            for indices in batches:
-                following = thread.submit(self.gather, indices)
+            for share in shares:
+                following = thread.submit(self.gather, share.tolist())
                 if ahead is not None:
                     yield ahead.result()
                 ahead = following
@@ -92,21 +96,17 @@ class Feed:
                 yield ahead.result()
 
     def gather(self, indices: list[int]) -> Labelled:
-        """Pixels uint8 (B, 3, H, W), on the device where they are resident and else on the host, and their truth."""
-        truth = padded_truth(self._pictures, indices, self._room)
-        if self._pixels is not None:
-            return Labelled(self._pixels[torch.tensor(indices, device=self._device)], *truth)
-        pixels = self._host(len(indices))
+        """Some pictures and their truth, on the host, in memory that a GPU can fetch from by itself."""
+        shape = (len(indices), *self._pictures.pixels.shape[1:])
+        pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._on_gpu)
         self._pictures.pixels.take(indices, axis=0, out=pixels.numpy(), mode="clip")
-        return Labelled(pixels, *truth)
+        truth = padded_truth(self._pictures, indices, self._room)
+        return Labelled(pixels, *(part.pin_memory() if self._on_gpu else part for part in truth))
 
-    def _host(self, count: int) -> Tensor:
-        """Room for ``count`` pictures that the device can fetch by itself."""
-        shape = (count, *self._pictures.pixels.shape[1:])
-        return torch.empty(shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
-
-    def _sent(self) -> Tensor:
+    def _sent(self) -> Labelled:
+        """All pictures and their truth."""
         pixels = torch.empty(self._pictures.pixels.shape, dtype=torch.uint8, device=self._device)
         for start in range(0, len(pixels), _PIECE):
             pixels[start : start + _PIECE] = torch.tensor(self._pictures.pixels[start : start + _PIECE])
-        return pixels
+        truth = padded_truth(self._pictures, list(range(len(pixels))), self._room)
+        return Labelled(pixels, *(part.to(self._device) for part in truth))

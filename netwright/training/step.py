@@ -4,13 +4,10 @@ On a GPU the step is captured as a CUDA graph and replayed: a step is some thous
 one by one takes longer than computing them.
 """
 
-from collections.abc import Iterator
-from dataclasses import fields
-
 import torch
 from torch import Tensor, nn
 
-from netwright.data.feeding.augment import Labelled
+from netwright.data.feeding.augment import Labelled, parts_of
 from netwright.data.feeding.chances import Chances
 from netwright.models.detector import Detector
 from netwright.models.losses import DetectionLoss
@@ -61,7 +58,7 @@ class Step:
         """Take a step on uint8 pixels (B, 3, H, W) and their truth, on the network's device."""
         set_rate(self._state.optimizer, self._state.next_rate())
         self._state.average.advance()
-        key = (*(tuple(part.shape) for part in _parts(batch)), policy)
+        key = (*(tuple(part.shape) for part in parts_of(batch)), policy)
         self._seen[key] = self._seen.get(key, 0) + 1
         if not self._captures or self._seen[key] <= WARM:
             self._run(batch, chances, policy)
@@ -71,7 +68,7 @@ class Step:
             self._graphs[key].replay(batch, chances)
 
     def _capture(self, batch: Labelled, chances: Chances, policy: AugmentPolicy) -> "_Captured":
-        kept = _Captured(Labelled(*(part.clone() for part in _parts(batch))), Chances(chances.table.clone()))
+        kept = _Captured(Labelled(*(part.clone() for part in parts_of(batch))), Chances(chances.table.clone()))
         self._state.optimizer.zero_grad(set_to_none=True)
         torch.cuda.synchronize()
         with torch.cuda.graph(kept.graph, pool=self._pool):
@@ -110,11 +107,7 @@ class _Captured:
         self.graph, self.batch, self.chances = torch.cuda.CUDAGraph(), batch, chances
 
     def replay(self, batch: Labelled, chances: Chances) -> None:
-        for kept, given in zip(_parts(self.batch), _parts(batch), strict=True):
+        for kept, given in zip(parts_of(self.batch), parts_of(batch), strict=True):
             kept.copy_(given)
         self.chances.table.copy_(chances.table)
         self.graph.replay()
-
-
-def _parts(batch: Labelled) -> Iterator[Tensor]:
-    return (getattr(batch, field.name) for field in fields(batch))

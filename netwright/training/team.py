@@ -29,9 +29,9 @@ class Team:
         """Whether this process is the one that others follow."""
         return self.rank == 0
 
-    def share(self, indices: Sequence[int]) -> list[int]:
-        """This process's part of a batch."""
-        return list(indices[self.rank :: self.size])
+    def share(self, indices: Tensor) -> Tensor:
+        """This process's part of a batch: every ``size``-th of the indices (B,)."""
+        return indices[self.rank :: self.size]
 
     def sum(self, value: Tensor) -> Tensor:
         """The sum over all processes of ``value``, which is left as it is."""

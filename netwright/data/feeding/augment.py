@@ -4,7 +4,8 @@ Chance is drawn beforehand (see chances): nothing here waits for the device, so 
 Shapes: B pictures, M boxes (padded).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -30,6 +31,11 @@ class Labelled:
     boxes: Tensor
     labels: Tensor
     valid: Tensor
+
+
+def parts_of(batch: Labelled) -> Iterator[Tensor]:
+    """Its tensors, in the order of its fields."""
+    return (getattr(batch, field.name) for field in fields(batch))
 
 
 @dataclass(frozen=True)

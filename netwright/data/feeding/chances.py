@@ -42,10 +42,6 @@ class Chances:
         table[:, first:] = torch.div(table[:, first:], size, rounding_mode="floor") % len(table)
         return Chances(table)
 
-    def to(self, device: torch.device) -> "Chances":
-        """The same on ``device``."""
-        return Chances(self.table.to(device, non_blocking=True))
-
 
 def draw_chances(count: int, policy: AugmentPolicy, generator: torch.Generator) -> Chances:
     """Draw for ``count`` pictures; ``generator`` lives on the CPU."""
