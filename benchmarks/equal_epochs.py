@@ -57,7 +57,9 @@ class Comparison:
             recipe=recipe,
             device=self.device,
             score=lambda candidate: self.score(candidate, "val"),
-            on_epoch=lambda _: None,
+            on_epoch=lambda line: print(
+                f"  epoch {line.epoch} of {recipe.epochs}  loss {line.loss:.3f}  {line.seconds:.1f} s", flush=True
+            ),
             start=start,
         )
 
