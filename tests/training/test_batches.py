@@ -93,3 +93,17 @@ def test_a_gpu_gets_the_same_pixels(tmp_path: Path, resident: bool) -> None:
         for first, second in zip(expected, found, strict=True):
             assert all(torch.equal(first[part], second[part].cpu()) for part in (0, 4))
             assert torch.equal(first[2][first[3]], second[2].cpu()[second[3].cpu()])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_batches_of_resident_pictures_do_not_wait_for_the_gpu() -> None:
+    batches = Feed(_pictures(), "cuda", resident=True).epoch(
+        batch_size=3, policy=STILL, generator=torch.Generator().manual_seed(0)
+    )
+    next(batches)  # the epoch's order and chances are sent before it
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        assert len(list(batches)) == 2
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
