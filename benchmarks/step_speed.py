@@ -31,12 +31,8 @@ from stages._training.epochs import recipe_of
 from stages.settings import Settings
 
 NONE = Accuracy(map50_95=0.0, map50=0.0, per_class={}, per_class50={})
-PRECISIONS: dict[str, Precision] = {
-    "fp32": "fp32",
-    "tf32": "fp32",
-    "bf16": "bf16",
-    "fp16": "fp16",
-}  # ours: the recipe's
+# what is measured, and the recipe's name for it
+PRECISIONS: dict[str, Precision] = {"fp32": "fp32", "tf32": "fp32", "bf16": "bf16", "fp16": "fp16"}
 
 
 class WaitClock:
