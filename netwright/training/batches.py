@@ -96,7 +96,7 @@ class Feed:
                 yield ahead.result()
 
     def gather(self, indices: list[int]) -> Labelled:
-        """Some pictures and their truth, on the host, in memory that a GPU can fetch from by itself."""
+        """Pixels uint8 (B, 3, H, W) of some pictures and their padded truth, in memory of the host that a GPU reads."""
         shape = (len(indices), *self._pictures.pixels.shape[1:])
         pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._on_gpu)
         self._pictures.pixels.take(indices, axis=0, out=pixels.numpy(), mode="clip")

@@ -37,9 +37,8 @@ class Step:
         self._forward = Forward(network, recipe, team, precision=self.precision, captured=self._captures)
         self._graphs: dict[tuple[object, ...], _Captured] = {}
         self._seen: dict[tuple[object, ...], int] = {}
-        self._pool = (
-            torch.cuda.graph_pool_handle() if self._captures else None
-        )  # graphs run one at a time: they share it
+        # graphs run one at a time: they share memory
+        self._pool = torch.cuda.graph_pool_handle() if self._captures else None
         self._sums = torch.zeros(5, device=self._device)  # four losses, steps
         self._bad = torch.full((), -1.0, device=self._device)
 

@@ -114,6 +114,7 @@ def _warp(pixels: Tensor, move: Move, height: int, width: int) -> Tensor:
     shift = (inverse @ (size / 2 - move.offset).unsqueeze(-1)).squeeze(-1) * 2 / canvas
     theta = torch.cat((theta, shift.unsqueeze(-1)), -1)
     grid = functional.affine_grid(theta, [len(pixels), 3, height, width], align_corners=False)
+    # outside is 0 to grid_sample, so grey has to be; a float, since uint8 minus an int stays uint8
     return functional.grid_sample(pixels - float(FILL), grid, align_corners=False).add_(FILL)
 
 
@@ -150,7 +151,7 @@ def _recolour(pixels: Tensor, chances: Chances) -> Tensor:
 
     brightness, contrast, saturation = (factor(name) for name in ("brightness", "contrast", "saturation"))
     mean = pixels.mean((1, 2, 3))[:, None, None]
-    own = torch.eye(3, device=pixels.device)
-    mixed = brightness * contrast * (saturation * own + (1 - saturation) / 3)
+    identity = torch.eye(3, device=pixels.device)
+    matrix = brightness * contrast * (saturation * identity + (1 - saturation) / 3)
     shift = (brightness * (1 - contrast) * mean).expand(-1, 3, 1)
-    return torch.baddbmm(shift, mixed, pixels.flatten(2)).view_as(pixels).clamp_(0, 255)
+    return torch.baddbmm(shift, matrix, pixels.flatten(2)).view_as(pixels).clamp_(0, 255)
