@@ -92,7 +92,8 @@ class AugmentPolicy:
 
     ``flip``, ``flip_vertical``, ``turn`` (a quarter turn) and ``mosaic`` (three others set beside it) are
     probabilities for a picture. ``scale`` is the smallest and largest zoom; ``translate`` the largest shift, as a share
-    of the picture's side. The colours are multiplied by 1 plus or minus at most their value.
+    of the picture's side. A box that is cut by them keeps its label where at least ``visible`` of its area stays. The
+    colours are multiplied by 1 plus or minus at most their value.
     """
 
     flip: Share = 0.5
@@ -100,6 +101,7 @@ class AugmentPolicy:
     turn: Share = 0.0
     scale: tuple[Zoom, Zoom] = (0.7, 1.4)
     translate: Share = 0.1
+    visible: Share = 0.35
     brightness: Share = 0.2
     contrast: Share = 0.2
     saturation: Share = 0.2

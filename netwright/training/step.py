@@ -33,7 +33,7 @@ class Step:
         self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._device = network.points.device
         self.precision = arithmetic_for(recipe.precision, self._device)
-        self._captures = self._device.type == "cuda" and self.precision != "fp16"  # its scaler decides on the host
+        self._captures = self._device.type == "cuda"
         self._forward = Forward(network, recipe, team, precision=self.precision, captured=self._captures)
         self._graphs: dict[tuple[object, ...], _Captured] = {}
         self._seen: dict[tuple[object, ...], int] = {}

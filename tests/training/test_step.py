@@ -8,6 +8,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from netwright.training.batches import Feed
+from netwright.training.precision import Precision
 from netwright.training.state import TrainingState
 from netwright.training.step import WARM, Step
 from netwright.training.team import Team
@@ -61,12 +62,12 @@ def test_a_compiled_step_computes_the_losses_of_a_plain_one() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-@pytest.mark.parametrize("compiled", [False, True])
-def test_captured_steps_change_the_weights_as_plain_ones_do(compiled: bool) -> None:
+@pytest.mark.parametrize(("precision", "compiled"), [("fp32", False), ("fp32", True), ("fp16", False)])
+def test_captured_steps_change_the_weights_as_plain_ones_do(precision: Precision, compiled: bool) -> None:
     weights = []
     for captures in (True, False):
         network, pictures = small_network().cuda().train(), blocks(8)
-        recipe = replace(RECIPE, batch_size=4, compiled=compiled and captures)
+        recipe = replace(RECIPE, batch_size=4, precision=precision, compiled=compiled and captures)
         state = TrainingState(network, recipe, steps=2, best=-1.0)
         step, feed = Step(network, state, recipe, Team()), Feed(pictures, "cuda", resident=True)
         step._captures = captures

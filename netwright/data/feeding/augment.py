@@ -15,7 +15,6 @@ from netwright.data.feeding.chances import Chances
 from netwright.types import AugmentPolicy, InputSpec
 
 FILL = InputSpec.pad_value  # grey outside the picture, as in letterboxing
-VISIBLE = 0.35  # a box of which less than this share stays in the picture is dropped
 SMALLEST = 3.0  # pixels: a narrower box is dropped
 MOSAIC_SCALE = 0.7  # four pictures side by side are shown a little smaller, so that parts of all are seen
 
@@ -55,7 +54,7 @@ def augment(batch: Labelled, policy: AugmentPolicy, chances: Chances) -> Labelle
     if policy.mosaic:
         batch = _mosaic(batch, chances)
     move = _move(chances, policy, height, width)
-    boxes, valid = _carry(batch, move, height, width)
+    boxes, valid = _carry(batch, move, height, width, policy.visible)
     pixels = _recolour(_warp(batch.pixels, move, height, width), chances)
     moved = Labelled(pixels, boxes, batch.labels, valid)
     return _compact(moved, batch.boxes.shape[1] // 2) if policy.mosaic else moved
@@ -124,8 +123,8 @@ def _inverse(matrix: Tensor) -> Tensor:
     return torch.where(turned != 0, 1 / torch.where(turned != 0, turned, 1.0), 0.0)
 
 
-def _carry(batch: Labelled, move: Move, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Boxes moved as the pixels are, clipped; those hardly visible are no longer valid."""
+def _carry(batch: Labelled, move: Move, height: int, width: int, visible: float) -> tuple[Tensor, Tensor]:
+    """Boxes moved as the pixels are, clipped; those of which less than the share ``visible`` stays are not valid."""
     centre = _pair(batch.boxes, batch.pixels.shape[-1], batch.pixels.shape[-2])[:2] / 2
     corners = batch.boxes.unflatten(-1, (2, 2)) - centre
     corners = torch.einsum("bij,bmkj->bmki", move.matrix, corners) + move.offset[:, None, None]
@@ -133,7 +132,7 @@ def _carry(batch: Labelled, move: Move, height: int, width: int) -> tuple[Tensor
     clipped = torch.minimum(moved.clamp(min=0), _pair(moved, width, height))
     sides, whole = clipped[..., 2:] - clipped[..., :2], moved[..., 2:] - moved[..., :2]
     seen = sides.prod(-1) / whole.prod(-1).clamp(min=1e-6)
-    return clipped, batch.valid & (sides.amin(-1) >= SMALLEST) & (seen >= VISIBLE)
+    return clipped, batch.valid & (sides.amin(-1) >= SMALLEST) & (seen >= visible)
 
 
 def _compact(batch: Labelled, room: int) -> Labelled:

@@ -80,6 +80,16 @@ def test_a_box_pushed_out_of_the_picture_is_dropped() -> None:
     assert not kept[0, 0]
 
 
+@pytest.mark.parametrize(("visible", "stays"), [(0.35, True), (0.6, False)])
+def test_a_box_cut_by_the_border_keeps_its_label_where_enough_of_it_stays(visible: float, stays: bool) -> None:
+    """Zoomed twice about the middle (64, 48), the right border cuts at x = 96: half of 86..106 stays."""
+    pixels, boxes, valid, labels = _scene()
+    boxes[0, 0] = torch.tensor([86.0, 40, 106, 60])
+    _, moved, kept, _ = _augmented((pixels, boxes, valid, labels), replace(STILL, scale=(2.0, 2.0), visible=visible), 0)
+    assert kept[0, 0].item() is stays
+    assert moved[0, 0].tolist() == [108, 32, 128, 72]
+
+
 def test_colours_stay_within_pixel_values() -> None:
     pixels, boxes, valid, labels = _scene()
     policy = AugmentPolicy(brightness=0.9, contrast=0.9, saturation=0.9)
