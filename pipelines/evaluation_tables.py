@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from netwright.evaluation.bootstrap import Comparison, PairedBootstrap
+from netwright.evaluation.border import AtBorder, border_errors
 from netwright.evaluation.calibration import calibration
 from netwright.evaluation.coco_numbers import class_numbers, coco_numbers
 from netwright.evaluation.evaluation import Evaluation
@@ -27,6 +28,7 @@ def print_evaluations(
         (f"Accuracy on {split}, 0 to 1", partial(_accuracy, iou=iou)),
         ("COCO AP50-95 / AP50 by class", _by_class),
         ("Error types (TIDE, IoU 0.5): points of AP50 lost, count", _errors),
+        (f"At the picture's border, score {score:g}: boxes / missed / false alarms", partial(_at_border, score=score)),
         (f"Worst pictures: F1 at score {score:g}, missed, false alarms", partial(_worst, score=score)),
     )
     for title, cells in tables:
@@ -71,6 +73,17 @@ def _errors(row: Evaluation) -> dict[str, str]:
         f"{name}: {meaning}": f"{100 * found.lost[name]:.2f}, {found.counts[name]}"
         for name, meaning in MEANINGS.items()
     }
+
+
+def _at_border(row: Evaluation, *, score: float) -> dict[str, str]:
+    return {
+        name: " / ".join(_of(part) for part in (one.boxes, one.missed, one.false_alarms))
+        for name, one in border_errors(row, score=score).items()
+    }
+
+
+def _of(part: AtBorder) -> str:
+    return "none" if part.share is None else f"{part.share:.0%} of {part.count}"
 
 
 def _worst(row: Evaluation, *, score: float) -> dict[str, str]:

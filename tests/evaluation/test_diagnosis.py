@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from netwright.errors import UserError
+from netwright.evaluation.border import AtBorder, BorderErrors, border_errors
 from netwright.evaluation.calibration import calibration
 from netwright.evaluation.confusion import confusion_matrix
 from netwright.evaluation.detections import Detections
@@ -32,6 +33,23 @@ def test_confusion_by_hand() -> None:
     assert matrix.counts.tolist() == [[0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [1, 1, 0, 0]]
     assert matrix.missed.tolist() == [0, 0, 1]
     assert matrix.false_alarms.tolist() == [1, 1, 0]
+
+
+def test_errors_at_the_border_by_hand() -> None:
+    """Pictures of 400x300, where 3 pixels off is at the border: a cat cut by the left is missed; two false dogs."""
+    cut: Box = (2, 100, 40, 160)
+    truth = truth_from([[(0, cut), (0, A)], [(0, B)]], crowd=[(1, 0)])
+    first = found((0, 0.9, A), (1, 0.8, (360, 100, 398, 150)), (1, 0.7, (360, 100, 396, 150)), (1, 0.1, cut))
+    errors = border_errors(evaluate(truth, [first, found((0, 0.9, B))]))
+    assert list(errors) == ["cat", "dog"]
+    assert errors["cat"] == BorderErrors(
+        boxes=AtBorder(count=2, at_border=1),
+        missed=AtBorder(count=1, at_border=1),
+        false_alarms=AtBorder(count=0, at_border=0),
+    )
+    assert errors["dog"].false_alarms == AtBorder(count=2, at_border=1)
+    assert errors["dog"].boxes.share is None
+    assert errors["cat"].boxes.share == 0.5
 
 
 def _iou(first: np.ndarray, second: np.ndarray) -> float:

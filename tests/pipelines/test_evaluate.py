@@ -70,6 +70,8 @@ def test_one_row_is_shown_alone(
     out = capsys.readouterr().out
     assert "[red] cell  1.0000 / 1.0000" in out
     assert "spare" in out
+    border = out.index("At the picture's border, score 0.25: boxes / missed / false alarms")
+    assert "[red] cell  0% of 1 / none / none" in out[border:]
     assert "bootstrap" not in out
 
 

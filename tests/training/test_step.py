@@ -5,10 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
+from netwright.data.feeding.pictures import PictureSet
 from netwright.training.batches import Feed
 from netwright.training.precision import Precision
+from netwright.training.recipe import Recipe
 from netwright.training.state import TrainingState
 from netwright.training.step import WARM, Step
 from netwright.training.team import Team
@@ -60,21 +63,35 @@ def test_a_compiled_step_computes_the_losses_of_a_plain_one() -> None:
     torch.testing.assert_close(_losses(True, "cpu"), _losses(False, "cpu"), atol=1e-3, rtol=1e-3)
 
 
+def _trained(pictures: PictureSet, recipe: Recipe, *, captures: bool) -> tuple[Tensor, list[list[float]]]:
+    """All weights after some epochs on a GPU, and the losses of each epoch."""
+    network, losses = small_network().cuda().train(), []
+    state = TrainingState(network, recipe, steps=2, best=-1.0)
+    step, feed = Step(network, state, recipe, Team()), Feed(pictures, "cuda", resident=True)
+    step._captures = captures
+    with torch.cuda.stream(torch.cuda.Stream()):
+        for _ in range(WARM + 3):
+            step.begin_epoch()
+            for batch, chances in feed.epoch(batch_size=4, policy=POLICY, generator=state.generator):
+                step(batch, chances, POLICY)
+            losses.append(step.losses()[0])
+    return torch.cat([tensor.flatten() for tensor in network.parameters()]).cpu(), losses
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-@pytest.mark.parametrize(("precision", "compiled"), [("fp32", False), ("fp32", True), ("fp16", False)])
-def test_captured_steps_change_the_weights_as_plain_ones_do(precision: Precision, compiled: bool) -> None:
-    weights = []
-    for captures in (True, False):
-        network, pictures = small_network().cuda().train(), blocks(8)
-        recipe = replace(RECIPE, batch_size=4, precision=precision, compiled=compiled and captures)
-        state = TrainingState(network, recipe, steps=2, best=-1.0)
-        step, feed = Step(network, state, recipe, Team()), Feed(pictures, "cuda", resident=True)
-        step._captures = captures
-        with torch.cuda.stream(torch.cuda.Stream()):
-            for _ in range(WARM + 3):
-                for batch, chances in feed.epoch(batch_size=4, policy=POLICY, generator=state.generator):
-                    step(batch, chances, POLICY)
-        torch.cuda.synchronize()
-        weights.append(torch.cat([tensor.flatten() for tensor in network.parameters()]).cpu())
-    torch.testing.assert_close(*weights, atol=2e-3, rtol=1e-2)
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_captured_steps_change_the_weights_as_plain_ones_do(precision: Precision) -> None:
+    recipe = replace(RECIPE, batch_size=4, precision=precision)
+    captured, plain = (_trained(blocks(8), recipe, captures=captures)[0] for captures in (True, False))
+    torch.testing.assert_close(captured, plain, atol=2e-3, rtol=1e-2)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_captured_compiled_steps_lose_what_plain_ones_lose() -> None:
+    """Kernels that round otherwise part the weights in a dozen steps (AdamW's first ones follow signs), not losses."""
+    recipe = replace(RECIPE, batch_size=4)
+    compiled = _trained(blocks(8), replace(recipe, compiled=True), captures=True)[1]
+    plain = _trained(blocks(8), recipe, captures=False)[1]
+    torch.testing.assert_close(compiled, plain, atol=1e-3, rtol=0.02)
