@@ -1,7 +1,7 @@
 """Detections of several runs against those of another model or another tool: difference with its 95 % interval."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from benchmarks.recipe_results import Line
 from benchmarks.recipe_run import detections_file
 from netwright.errors import UserError
 from netwright.evaluation.bootstrap import Comparison, paired_bootstrap
+from netwright.evaluation.border import AtBorder, border_errors
 from netwright.evaluation.detections import Detections, read_detections
 from netwright.evaluation.evaluation import Evaluation, evaluate
 from netwright.evaluation.truth import Truth
@@ -60,6 +61,22 @@ def difference_lines(
             f"  {name:8} {pair.first.value:.4f} -> {pair.second.value:.4f}: {100 * pair.difference.value:+.2f} points, "
             f"{found.confidence:.0%} interval {low:+.2f} to {high:+.2f} ({verdict})"
         )
+
+
+def border_lines(runs: Sequence[Evaluation], name: str) -> Iterator[str]:
+    """How much of what ``runs`` got wrong at score 0.25 reaches the picture's border, as a mean over them."""
+    yield f"{name}, at the border:"
+    found = [border_errors(run) for run in runs]
+    for label in dict.fromkeys(label for errors in found for label in errors):
+        own = [errors[label] for errors in found if label in errors]
+        boxes, alarms = _sum(one.boxes for one in own), _sum(one.false_alarms for one in own)
+        shares = [0 if part.share is None else part.share for part in (boxes, alarms)]
+        yield f"  {label}: {shares[0]:.0%} of boxes, {shares[1]:.0%} of {alarms.count / len(runs):.0f} false alarms"
+
+
+def _sum(parts: Iterable[AtBorder]) -> AtBorder:
+    pairs = [(part.count, part.at_border) for part in parts]
+    return AtBorder(count=sum(count for count, _ in pairs), at_border=sum(near for _, near in pairs))
 
 
 def _from_parquet(file: Path, split: str) -> dict[str, Detections]:

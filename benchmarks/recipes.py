@@ -23,7 +23,7 @@ import yaml
 
 from benchmarks import recipe_results
 from benchmarks.changed_params import changed_settings, parsed_changes, read_params
-from benchmarks.recipe_compare import difference_lines, evaluated, files_of
+from benchmarks.recipe_compare import border_lines, difference_lines, evaluated, files_of
 from benchmarks.recipe_run import Place, Run, backbone_alone, prepare, seeded, train_once
 from benchmarks.side_by_side import in_child, run_jobs
 from netwright.errors import UserError
@@ -132,6 +132,8 @@ def _compare(arguments: argparse.Namespace) -> None:
             for name in names
         ]
         print("\n".join(difference_lines(*sides, names=names, split=split, resamples=arguments.resamples)), flush=True)
+        for name, runs in zip(names, sides, strict=True):
+            print("\n".join(border_lines(runs, name)), flush=True)
 
 
 def main() -> None:

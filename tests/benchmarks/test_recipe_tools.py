@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.changed_params import changed_settings, parsed_changes, read_params
-from benchmarks.recipe_compare import evaluated
+from benchmarks.recipe_compare import border_lines, evaluated
 from benchmarks.side_by_side import run_jobs
 from benchmarks.time_to_accuracy import report, seconds_to
 from netwright.errors import UserError
@@ -39,6 +39,19 @@ def test_coco_results_and_parquet_of_the_same_detections_score_alike(tmp_path: P
     ours, theirs = (evaluated(tmp_path / name, TRUTH, "val", 1) for name in ("a.parquet", "a.json"))
     assert list(ours.coco.stats) == list(theirs.coco.stats)
     assert 0 < ours.coco.stats[0] < 0.5  # one of two boxes, not quite in place
+
+
+def test_errors_at_the_border_are_means_over_runs(tmp_path: Path) -> None:
+    cut, inside = np.array([[0, 20, 8, 60]], np.float32), np.array([[70, 20, 90, 60]], np.float32)
+    for number, boxes in enumerate((np.concatenate((BOX, cut, inside)), np.concatenate((BOX, cut)))):
+        found = Detections(boxes, np.full(len(boxes), 0.75, np.float32), np.zeros(len(boxes), np.int64))
+        write_detections(tmp_path / f"{number}.parquet", [("x", "torch", "val", "a", found)])
+    runs = [evaluated(tmp_path / f"{number}.parquet", TRUTH, "val", 1) for number in range(2)]
+    assert list(border_lines(runs, "ours")) == [
+        "ours, at the border:",
+        "  red: 0% of boxes, 67% of 2 false alarms",  # two of the three in both runs
+        "  green: 0% of boxes, 0% of 0 false alarms",
+    ]
 
 
 def test_categories_that_start_at_another_number_are_refused(tmp_path: Path) -> None:
