@@ -121,7 +121,7 @@ class Train:
     patience: Count  # epochs without a better val mAP50-95 before stopping; 0: never
     validate_every: Positive  # epochs between looks at val; the last is always looked at
     decay_share: Share  # of all steps, at the end: the learning rate falls along a cosine
-    plain_epochs: Count  # the last ones, without mosaic
+    plain_epochs: Count  # the last ones, of whole pictures: without mosaic, zoom and shift
     freeze: list[str]  # glob patterns over names of parameters that do not learn
     freeze_norms: bool  # every batch norm keeps its statistics
     class_weights: dict[str, float]  # what a class's objects count in the loss; 1 where it is not named

@@ -19,6 +19,7 @@ from netwright.training.recipe import EpochMetrics, FitResult, Recipe
 from netwright.training.state import TrainingState
 from netwright.training.step import Step
 from netwright.training.team import Team
+from netwright.types import AugmentPolicy
 
 Score = Callable[[nn.Module], Accuracy]
 OnEpoch = Callable[[EpochMetrics], None]
@@ -151,10 +152,15 @@ def _score_epoch(state: TrainingState, line: EpochMetrics, recipe: Recipe, score
     return replace(line, map50_95=accuracy.map50_95, map50=accuracy.map50)
 
 
+def _whole(policy: AugmentPolicy) -> AugmentPolicy:
+    """Pictures as a detector will meet them, cut at their own borders alone."""
+    return replace(policy, mosaic=0.0, scale=(1.0, 1.0), translate=0.0)
+
+
 def _train_epoch(state: TrainingState, network: Detector, feed: Feed, step: Step, recipe: Recipe) -> EpochMetrics:
     """One pass over all pictures; what is returned has no accuracy yet."""
     began, rate, epoch = time.perf_counter(), state.schedule.rate(state.steps), len(state.history) + 1
-    policy = recipe.augment if epoch <= recipe.epochs - recipe.plain_epochs else replace(recipe.augment, mosaic=0.0)
+    policy = recipe.augment if epoch <= recipe.epochs - recipe.plain_epochs else _whole(recipe.augment)
     network.train()
     hold_norms(network, all_of_them=recipe.freeze_norms)
     step.begin_epoch()
