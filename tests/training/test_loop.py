@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from netwright.data.feeding.augment import Labelled
+from netwright.data.feeding.chances import Chances
 from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy
 from netwright.evaluation.detect import score_network
@@ -19,8 +21,9 @@ from netwright.training.loop import fit
 from netwright.training.optim import FINAL_SHARE, Schedule, build_optimizer, set_rate
 from netwright.training.precision import Precision, arithmetic_for
 from netwright.training.recipe import EpochMetrics
+from netwright.training.step import Step
 from netwright.training.team import Team
-from netwright.types import NmsPolicy
+from netwright.types import AugmentPolicy, NmsPolicy
 from tests.training.blocks import RECIPE, blocks, small_network
 
 
@@ -107,6 +110,23 @@ def test_patience_waits_until_val_is_scored() -> None:
     )
     assert len(result.history) == 6
     assert result.best_epoch == 3
+
+
+def test_the_last_plain_epochs_show_whole_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    policies: list[AugmentPolicy] = []
+    take = Step.__call__
+
+    def noted(step: Step, batch: Labelled, chances: Chances, policy: AugmentPolicy) -> None:
+        policies.append(policy)
+        take(step, batch, chances, policy)
+
+    monkeypatch.setattr(Step, "__call__", noted)
+    policy = AugmentPolicy(flip=0.5, turn=0.5, scale=(0.5, 2.0), translate=0.2, mosaic=0.5)
+    recipe = replace(RECIPE, epochs=3, plain_epochs=1, batch_size=4, augment=policy)
+    fit(
+        small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0.2), on_epoch=lambda _: None
+    )
+    assert policies == [policy, policy, replace(policy, scale=(1.0, 1.0), translate=0.0, mosaic=0.0)]
 
 
 def test_clip_norm_0_leaves_gradients_as_they_are() -> None:
