@@ -2,7 +2,7 @@
 
     python -m benchmarks.recipes run benchmarks/recipes.yaml --out runs --seeds 1 2 3 [--workers 4] [--limit 540]
     python -m benchmarks.recipes table runs
-    python -m benchmarks.recipes compare runs FIRST SECOND        # SECOND minus FIRST, on val and on test
+    python -m benchmarks.recipes compare runs FIRST SECOND    # SECOND minus FIRST on val and test; errors at borders
 
 ``run`` reads params.yaml, data/converted and the YAML table of changes, and appends a line to OUT/results.jsonl as each
 training ends. Given again, it does only what has no line yet. Detections of every run on val and test are kept. FIRST
