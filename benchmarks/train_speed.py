@@ -1,7 +1,7 @@
 """Training images/s, warm and without scoring, in several arithmetics; beside Ultralytics' trainer where it is given.
 
     python -m benchmarks.train_speed --device cuda [--precisions fp32 tf32 bf16 fp16] [--batch 32] [--size 640 640]
-        [--backbone resnet18] [--set train.compiled=true ...] [--epochs 15] [--rounds 2]
+        [--backbone resnet18] [--set 'train.compiled=[augment,loss]' ...] [--epochs 15] [--rounds 2]
         [--ultralytics yolo11n.yaml --ultralytics-path DIR] [--out FILE]
 
 fp32 has TF32 off, tf32 is FP32 as torch comes (TF32 in convolutions). Each round is a process of ours that trains on

@@ -17,7 +17,7 @@ def run(prune: Prune, train: Train, nms: NmsPolicy, *, ground: Ground, target: P
     from netwright.artifacts.whole_file import write_json
     from netwright.compression.pruning import PrunePolicy, prune_network
     from netwright.compression.quantized import load_network, save_network
-    from netwright.compression.reports import pruning_as_dict
+    from netwright.compression.reports import pruning_as_dict, thinned_layers
     from stages._training.epochs import recipe_of, write_history, write_metrics
 
     torch.set_num_threads(train.threads)
@@ -35,6 +35,9 @@ def run(prune: Prune, train: Train, nms: NmsPolicy, *, ground: Ground, target: P
         f"{report.after.parameters / report.before.parameters:.1%} of the parameters are kept",
         flush=True,
     )
+    if thin := thinned_layers(report):
+        names = ", ".join(f"{layer.name} ({layer.channels_after} of {layer.channels_before})" for layer in thin)
+        print(f"prune: little stays of {names}: where the accuracy does not come back, prune.exclude them", flush=True)
     pictures, val = (ground.pictures(split, network.architecture.input) for split in ("train", "val"))
     score = Scorer(pictures=val, nms=nms, batch_size=train.batch_size, device=ground.device)
     before = score(network)

@@ -126,7 +126,7 @@ class Train:
     freeze_norms: bool  # every batch norm keeps its statistics
     class_weights: dict[str, float]  # what a class's objects count in the loss; 1 where it is not named
     auto_batch: bool  # halve the batch where memory does not suffice
-    compiled: bool  # by torch.compile: minutes at first, faster steps afterwards
+    compiled: list[Literal["augment", "network", "loss"]]  # by torch.compile: slower to start, faster steps
     augment: AugmentPolicy
 
 

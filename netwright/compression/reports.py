@@ -3,8 +3,20 @@
 from dataclasses import asdict
 from typing import Any
 
-from netwright.compression.pruning import PrunePolicy, PruningReport
+from netwright.compression.pruning import PrunedLayer, PrunePolicy, PruningReport
 from netwright.types import Architecture
+
+THIN = 0.25  # of a layer's channels
+
+
+def thinned_layers(report: PruningReport) -> list[PrunedLayer]:
+    """The first layer of each group of which at most a quarter of the channels stayed, thinnest first.
+
+    A threshold relative to the largest norm does that where one channel outweighs the rest.
+    """
+    firsts = {layer.group: layer for layer in reversed(report.layers)}
+    thin = [layer for layer in firsts.values() if layer.channels_after <= THIN * layer.channels_before]
+    return sorted(thin, key=lambda layer: (layer.channels_after / layer.channels_before, layer.group))
 
 
 def pruning_as_dict(report: PruningReport, policy: PrunePolicy) -> dict[str, Any]:

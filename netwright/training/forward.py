@@ -1,6 +1,6 @@
 """From a batch to its loss: augment, forward, loss; with torch.compile where the recipe asks for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from netwright.errors import UserError
 from netwright.models.assign import Truth
 from netwright.models.detector import Detector, RawPredictions
 from netwright.models.losses import DetectionLoss, detection_loss
-from netwright.training.recipe import Recipe
+from netwright.training.recipe import CompiledPart, Recipe
 from netwright.training.team import Team
 from netwright.types import AugmentPolicy
 
@@ -21,7 +21,7 @@ MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 class _Parts(NamedTuple):
     augment: Callable[[Labelled, AugmentPolicy, Chances], Labelled]
-    predict: Callable[[Tensor], RawPredictions]
+    network: Callable[[Tensor], RawPredictions]
     loss: Callable[..., DetectionLoss]
 
 
@@ -36,7 +36,7 @@ class Forward:
         self._dtype, self._captured = MIXED.get(precision), captured
         self._class_weights = _class_weights(recipe, network)
         self._plain = _Parts(augment, network.predict_raw, detection_loss)
-        self._compiled = _compiled(self._plain) if recipe.compiled else self._plain
+        self._compiled = _compiled(self._plain, recipe.compiled)
         self._whole = recipe.batch_size // team.size
 
     def __call__(self, batch: Labelled, chances: Chances, policy: AugmentPolicy) -> DetectionLoss:
@@ -47,7 +47,7 @@ class Forward:
         cached = not self._captured
         kind = shown.pixels.device.type
         with torch.autocast(kind, self._dtype, enabled=self._dtype is not None, cache_enabled=cached):
-            raw = parts.predict(shown.pixels.contiguous(memory_format=torch.channels_last))
+            raw = parts.network(shown.pixels.contiguous(memory_format=torch.channels_last))
         return parts.loss(
             self._network,
             raw,
@@ -59,8 +59,8 @@ class Forward:
         )
 
 
-def _compiled(parts: _Parts) -> _Parts:
-    return _Parts(torch.compile(parts.augment), torch.compile(parts.predict), torch.compile(parts.loss))
+def _compiled(parts: _Parts, chosen: Collection[CompiledPart]) -> _Parts:
+    return _Parts(*(torch.compile(part) if name in chosen else part for name, part in parts._asdict().items()))
 
 
 def _class_weights(recipe: Recipe, network: Detector) -> Tensor | None:

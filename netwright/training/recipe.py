@@ -1,9 +1,12 @@
 """How to train, as one frozen value; and what an epoch came to."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from netwright.training.precision import Arithmetic, Precision
 from netwright.types import AugmentPolicy
+
+CompiledPart = Literal["augment", "network", "loss"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +21,7 @@ class Recipe:
     ``freeze_norms`` holds the statistics of every batch norm. The last ``plain_epochs`` see whole pictures, without
     mosaic, zoom and shift. ``class_weights`` multiply what a class's objects count in the loss (1 where a class is not
     named). ``auto_batch`` halves the batch where memory does not suffice, and the learning rate with its square root.
-    ``compiled`` hands the network to torch.compile.
+    ``compiled`` names the parts of a step that torch.compile gets.
     """
 
     epochs: int
@@ -41,7 +44,7 @@ class Recipe:
     freeze_norms: bool
     class_weights: dict[str, float]
     auto_batch: bool
-    compiled: bool
+    compiled: tuple[CompiledPart, ...]
     augment: AugmentPolicy
 
 

@@ -33,6 +33,7 @@ class Step:
         self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._device = network.points.device
         self.precision = arithmetic_for(recipe.precision, self._device)
+        # in fp16 too: the fused AdamW reads on the device whether the scaler found gradients that are not finite
         self._captures = self._device.type == "cuda"
         self._forward = Forward(network, recipe, team, precision=self.precision, captured=self._captures)
         self._graphs: dict[tuple[object, ...], _Captured] = {}

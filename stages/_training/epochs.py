@@ -92,7 +92,7 @@ def recipe_of(train: Train, recovery: Recovery | None = None) -> Recipe:
         freeze_norms=train.freeze_norms,
         class_weights=train.class_weights,
         auto_batch=train.auto_batch,
-        compiled=train.compiled,
+        compiled=tuple(train.compiled),
         augment=train.augment,
     )
 

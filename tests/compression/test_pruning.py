@@ -10,7 +10,7 @@ from netwright.compression.groups import ChannelGraph
 from netwright.compression.importance import kernel_norms, normalised_by_maximum, union
 from netwright.compression.pruning import PrunePolicy, channels_to_keep, prune_network
 from netwright.compression.quantized import load_network, save_network
-from netwright.compression.reports import pruning_as_dict
+from netwright.compression.reports import pruning_as_dict, thinned_layers
 from netwright.errors import UserError
 from netwright.models.build import build_network, widths_of
 
@@ -179,6 +179,17 @@ def test_report_counts_kept_and_removed(detector):
     assert value["kept"]["macs"] == report.after.macs / report.before.macs
     assert value["kept"]["parameters"] + value["removed"]["parameters"] == pytest.approx(1)
     assert len(value["layers"]) == sum(isinstance(m, nn.Conv2d) for m in detector("resnet18").modules())
+
+
+def test_layer_that_one_channel_outweighs_is_named_as_thinned(detector):
+    network = copy.deepcopy(detector("resnet18"))
+    _, before = prune_network(network, policy(0.3))
+    layer = network.head.class_stem[0][0]
+    set_norms(layer, [1.0, *[0.1] * (layer.out_channels - 1)])
+    _, after = prune_network(network, policy(0.3))
+    assert thinned_layers(before) == []
+    (thin,) = thinned_layers(after)
+    assert (thin.name, thin.channels_after) == ("head.class_stem.0.0", 1)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ RECIPE = Recipe(
     freeze_norms=False,
     class_weights={},
     auto_batch=False,
-    compiled=False,
+    compiled=(),
     augment=AugmentPolicy(scale=(1.0, 1.0), translate=0.0, mosaic=0.0),
 )
 
