@@ -9,7 +9,7 @@ from typing import Any
 
 from hotcoco import COCO
 
-from netwright.evaluation.evaluation import Evaluation, evaluate
+from netwright.evaluation.evaluation import Evaluation
 from netwright.evaluation.truth import Truth
 
 NEAR = 0.01  # of the picture's shorter side: a box that comes so near to the border is at it
@@ -42,7 +42,7 @@ def border_errors(evaluation: Evaluation, *, score: float = 0.25, iou: float = 0
 
     Detections are matched class by class at ``iou`` (0.50 .. 0.95), as for ``worst_pictures``; crowds do not count.
     """
-    shown = evaluate(evaluation.truth, [found.above(score) for found in evaluation.detections])
+    shown = evaluation.above(score)
     status = shown.coco.image_diagnostics(iou_thr=iou, score_thr=score)
     boxes = _annotations(shown.coco.coco_gt, status["gt_status"], ("matched", "fn"))
     missed = _annotations(shown.coco.coco_gt, status["gt_status"], ("fn",))

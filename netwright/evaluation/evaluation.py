@@ -20,6 +20,10 @@ class Evaluation:
     detections: tuple[Detections, ...]
     coco: COCOeval
 
+    def above(self, score: float) -> "Evaluation":
+        """The same with the detections of at least ``score`` alone, matched anew."""
+        return evaluate(self.truth, [found.above(score) for found in self.detections])
+
 
 def evaluate(truth: Truth, detections: Sequence[Detections]) -> Evaluation:
     """Match ``detections`` with ``truth`` by COCO's rules: greedily, best score first, at IoU 0.50:0.05:0.95.

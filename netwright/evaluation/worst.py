@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from netwright.evaluation.evaluation import Evaluation, evaluate
+from netwright.evaluation.evaluation import Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ def worst_pictures(
     ordered by F1 = 2 found / (2 found + missed + false alarms), then by errors, most first, then by name. A picture
     without truth has F1 0 as soon as anything is found in it.
     """
-    shown = evaluate(evaluation.truth, [found.above(score) for found in evaluation.detections])
+    shown = evaluation.above(score)
     summaries = shown.coco.image_diagnostics(iou_thr=iou, score_thr=score)["img_summary"]
     rows = [
         PictureScore(

@@ -70,7 +70,8 @@ def _dataclass(value: Any, wanted: Any, key: str) -> Any:
 
 def _sequence(value: Any, wanted: Any, key: str) -> list[Any]:
     if not isinstance(value, list):
-        raise UserError(f"{key} must be a list ({_called(wanted)}), found {_shown(value)}")
+        kinds = ", ".join(_called(kind) for kind in get_args(wanted) if kind is not Ellipsis)
+        raise UserError(f"{key} must be a list (of {kinds}), found {_shown(value)}")
     return value
 
 
@@ -114,6 +115,11 @@ def _chosen(value: Any, choices: tuple[Any, ...], key: str) -> Any:
 
 
 def _called(wanted: Any) -> str:
+    origin, kinds = get_origin(wanted), get_args(wanted)
+    if origin is Annotated:
+        return f"{_called(kinds[0])} {kinds[1]}"
+    if origin is Literal:
+        return " or ".join(map(str, kinds))
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     return words.get(wanted, str(wanted))
 

@@ -68,7 +68,14 @@ def test_undeclared_section_cannot_be_read(project: Path, capsys: pytest.Capture
         (lambda v: v["qat"].update(epoch=1), "unknown key qat.epoch (did you mean epochs?)"),
         (lambda v: v["prune"]["recover"].pop("epochs"), "missing key prune.recover.epochs"),
         (lambda v: v["train"]["augment"].update(flop=1), "unknown key train.augment.flop (did you mean flip?)"),
-        (lambda v: v["train"]["augment"].update(scale=0.5), "train.augment.scale must be a list"),
+        (
+            lambda v: v["train"]["augment"].update(scale=0.5),
+            "train.augment.scale must be a list (of a number from 0.1 to 10, a number from 0.1 to 10), found 0.5",
+        ),
+        (
+            lambda v: v["train"].update(compiled=True),
+            "train.compiled must be a list (of augment or network or loss), found True (bool)",
+        ),
         (lambda v: v["train"]["augment"].update(flip=2), "train.augment.flip must be from 0 to 1, found 2.0"),
         (
             lambda v: v["train"]["augment"].update(scale=[0, 1]),
