@@ -10,6 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from netwright.data.feeding.pictures import PictureSet
 from netwright.training.batches import Feed
+from netwright.training.forward import Forward
 from netwright.training.precision import Precision
 from netwright.training.recipe import CompiledPart, Recipe
 from netwright.training.state import TrainingState
@@ -55,6 +56,13 @@ def _losses(compiled: tuple[CompiledPart, ...], device: str) -> list[list[float]
             step(batch, chances, POLICY)
             losses.append(step.losses()[0])
     return losses
+
+
+def test_the_named_parts_alone_are_compiled() -> None:
+    recipe = replace(RECIPE, compiled=("loss",))
+    forward = Forward(small_network(), recipe, Team(), precision="fp32", captured=False)
+    changed = [own is not plain for own, plain in zip(forward._compiled, forward._plain, strict=True)]
+    assert changed == [False, False, True]
 
 
 @pytest.mark.slow
