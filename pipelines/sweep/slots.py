@@ -7,10 +7,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pipelines.sweep.places import LOCK, RESULTS, Places, locked_at_once
+from pipelines.sweep.places import LOCK, RESULTS, Places, locked, locked_at_once
 from pipelines.sweep.snapshot import git
 
 SLOTS = "slots"
+WORKTREES_LOCK = "netwright-worktrees.lock"  # in .git, beside the list that it guards
 
 
 @contextlib.contextmanager
@@ -50,18 +51,26 @@ def remove_slots(places: Places) -> None:
                 with locked_at_once(folder.with_suffix(".lock")) as free:
                     if free:
                         _remove(places.project, folder)
-    git(places.project, "worktree", "prune", refused="")
+    with _worktrees(places.project):
+        git(places.project, "worktree", "prune", refused="")
 
 
 def _check_out(project: Path, folder: Path, commit: str) -> None:
     if (folder / ".git").is_file() and git(folder, "rev-parse", "HEAD", refused="") == commit:
         return
     _remove(project, folder)
-    git(project, "worktree", "prune")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    git(project, "worktree", "add", "--detach", "--force", "--quiet", str(folder), commit)
+    with _worktrees(project):
+        git(project, "worktree", "prune")
+        git(project, "worktree", "add", "--detach", "--force", "--quiet", str(folder), commit)
 
 
 def _remove(project: Path, folder: Path) -> None:
-    git(project, "worktree", "remove", "--force", "--force", str(folder), refused="")
+    with _worktrees(project):
+        git(project, "worktree", "remove", "--force", "--force", str(folder), refused="")
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _worktrees(project: Path) -> contextlib.AbstractContextManager[None]:
+    """Hold the repository's list of worktrees: git fails at an entry that another git is just writing."""
+    return locked(project / git(project, "rev-parse", "--git-common-dir") / WORKTREES_LOCK)

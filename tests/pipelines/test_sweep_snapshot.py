@@ -1,6 +1,7 @@
 """A snapshot is what the user sees and leaves no trace in what the user has; slots come and go."""
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,20 @@ def test_workers_have_slots_of_their_own_and_a_free_one_is_used_again(project: P
     with slot(places, commit) as again:
         assert again == first
         assert (again / "raw").read_text() == "an out"
+
+
+def test_workers_that_check_out_at_the_same_moment_each_get_what_they_asked_for(project: Path) -> None:
+    places, commits = Places(project=project, name="s"), []
+    for number in range(3):
+        (project / "code.py").write_text(f"{number}\n")
+        commits.append(take_snapshot(project, f"s{number}").commit)
+
+    def seen(trial: int) -> str:
+        with slot(places, commits[trial % 3]) as folder:
+            return (folder / "code.py").read_text()
+
+    with ThreadPoolExecutor(8) as workers:
+        assert list(workers.map(seen, range(48))) == ["0\n", "1\n", "2\n"] * 16
 
 
 def test_slots_in_use_stay_and_all_others_are_removed(project: Path) -> None:
