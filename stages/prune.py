@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netwright.types import NmsPolicy
 from stages import paths
 from stages._entry import Host, Job, stage
 from stages._training.tuned import Ground, Scorer, tuned
 from stages.settings import Prune, Settings, Train
+
+if TYPE_CHECKING:
+    from netwright.compression.pruning import PruningReport
 
 
 def run(prune: Prune, train: Train, nms: NmsPolicy, *, ground: Ground, target: Path) -> None:
@@ -17,7 +21,7 @@ def run(prune: Prune, train: Train, nms: NmsPolicy, *, ground: Ground, target: P
     from netwright.artifacts.whole_file import write_json
     from netwright.compression.pruning import PrunePolicy, prune_network
     from netwright.compression.quantized import load_network, save_network
-    from netwright.compression.reports import pruning_as_dict, thinned_layers
+    from netwright.compression.reports import pruning_as_dict
     from stages._training.epochs import recipe_of, write_history, write_metrics
 
     torch.set_num_threads(train.threads)
@@ -30,14 +34,7 @@ def run(prune: Prune, train: Train, nms: NmsPolicy, *, ground: Ground, target: P
         exclude=tuple(prune.exclude),
     )
     network, report = prune_network(trained, policy)
-    print(
-        f"prune: {report.after.macs / report.before.macs:.1%} of the multiply-accumulates and "
-        f"{report.after.parameters / report.before.parameters:.1%} of the parameters are kept",
-        flush=True,
-    )
-    if thin := thinned_layers(report):
-        names = ", ".join(f"{layer.name} ({layer.channels_after} of {layer.channels_before})" for layer in thin)
-        print(f"prune: little stays of {names}: where the accuracy does not come back, prune.exclude them", flush=True)
+    _say_what_stays(report)
     pictures, val = (ground.pictures(split, network.architecture.input) for split in ("train", "val"))
     score = Scorer(pictures=val, nms=nms, batch_size=train.batch_size, device=ground.device)
     before = score(network)
@@ -58,6 +55,19 @@ def run(prune: Prune, train: Train, nms: NmsPolicy, *, ground: Ground, target: P
             val=after,
             val_before_recovery=before,
         )
+
+
+def _say_what_stays(report: "PruningReport") -> None:
+    from netwright.compression.reports import thinned_layers
+
+    print(
+        f"prune: {report.after.macs / report.before.macs:.1%} of the multiply-accumulates and "
+        f"{report.after.parameters / report.before.parameters:.1%} of the parameters are kept",
+        flush=True,
+    )
+    if thin := thinned_layers(report):
+        names = ", ".join(f"{layer.name} ({layer.channels_after} of {layer.channels_before})" for layer in thin)
+        print(f"prune: little stays of {names}: where the accuracy does not come back, prune.exclude them", flush=True)
 
 
 def review(jobs: Sequence[Job]) -> None:

@@ -25,7 +25,7 @@ def print_curve(source: Path, target: Path, jobs: Sequence[Job]) -> None:
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     asked = [", ".join(text for text in job.overrides if text not in common) for job in jobs]
     folders = {source.name: source} | {name: job.folder / target for name, job in zip(asked, jobs, strict=True)}
-    facts = {name: json.loads((folder / "metrics.json").read_text("utf-8")) for name, folder in folders.items()}
+    facts = {name: _facts(folder, before=jobs[0].folder / target) for name, folder in folders.items()}
     latency = measured(folders)
     table = Table(box=None, pad_edge=False, header_style="bold", title=", ".join(sorted(common)), title_justify="left")
     for title in ("", "val mAP50-95", "as cut", "parameters", "MACs", "ms (torch)"):
@@ -59,7 +59,14 @@ def measured(folders: Mapping[str, Path]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
+def _facts(folder: Path, *, before: Path) -> dict[str, Any]:
+    """The metrics of a model folder; of one that was put there without any, its size as the cut in ``before`` found it."""
+    path = folder / "metrics.json"
+    facts: dict[str, Any] = json.loads((path if path.is_file() else before / "pruning.json").read_text("utf-8"))
+    return facts if path.is_file() else facts["before"]
+
+
 def _cells(facts: Mapping[str, Any], whole: Mapping[str, Any]) -> list[str]:
-    cut = facts.get("val_before_recovery")
+    scores = [facts.get(key) for key in ("val", "val_before_recovery")]
     sizes = [f"{facts[key] / 1e6:.2f} M ({facts[key] / whole[key]:.0%})" for key in ("parameters", "macs")]
-    return [f"{facts['val']['map50_95']:.4f}", f"{cut['map50_95']:.4f}" if cut else "", *sizes]
+    return [*(f"{score['map50_95']:.4f}" if score else "" for score in scores), *sizes]
