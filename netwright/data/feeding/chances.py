@@ -33,6 +33,13 @@ class Chances:
         """Positions (3, B) int64 in the batch of the three pictures that a mosaic sets beside its own."""
         return torch.stack([self.column(name) for name in _PARTNERS]).long()
 
+    def without_mosaic(self, alone: Tensor) -> "Chances":
+        """The same, but that the pictures ``alone`` (B,) bool are set beside no others."""
+        column = COLUMNS.index("mosaic")
+        table = self.table.clone()
+        table[:, column] = table[:, column].masked_fill(alone, 0.0)
+        return Chances(table)
+
     def share(self, rank: int, size: int) -> "Chances":
         """Every ``size``-th row from ``rank`` on; the partners of a mosaic become positions among those rows."""
         if size == 1:

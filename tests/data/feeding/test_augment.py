@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from netwright.data.feeding.augment import Labelled, augment
-from netwright.data.feeding.chances import draw_chances
+from netwright.data.feeding.chances import COLUMNS, draw_chances
 from netwright.types import AugmentPolicy
 
 STILL = AugmentPolicy(flip=0, scale=(1.0, 1.0), translate=0, brightness=0, contrast=0, saturation=0, mosaic=0)
@@ -62,14 +62,38 @@ def test_mosaic_gathers_boxes_of_four_pictures_with_their_labels() -> None:
     policy = AugmentPolicy(flip=0, scale=(0.7, 0.7), translate=0, brightness=0, contrast=0, saturation=0, mosaic=1.0)
     out, moved, kept, names = _augmented((pixels, boxes, valid, labels), policy, 0)
     assert out.shape == pixels.shape
-    assert moved.shape == (4, 4, 4)  # room for twice the boxes of one picture
-    assert kept.sum() > 8
     assert kept.long().diff(dim=1).amax() <= 0  # valid ones first
     for index in range(4):
         for box in moved[index][kept[index]]:
             x1, y1, x2, y2 = (box + torch.tensor([2, 2, -2, -2])).round().int().tolist()
             assert (out[index, 0, y1:y2, x1:x2] > 150).all()
     assert set(names[kept].tolist()) == {0, 1, 2, 3}
+
+
+def test_every_object_that_a_mosaic_shows_keeps_its_label() -> None:
+    """At 0.7 of 0.7 the four pictures, with one object each, are seen whole."""
+    pixels, boxes, valid, labels = _scene()
+    scene = (pixels, boxes[:, :1], valid[:, :1], labels[:, :1])
+    _, moved, kept, _ = _augmented(scene, replace(STILL, scale=(0.7, 0.7), mosaic=1.0), 0)
+    assert kept.sum(1).tolist() == [4, 4, 4, 4]
+    assert moved.shape == (4, 4, 4)
+
+
+def test_a_mosaic_of_more_objects_than_there_is_room_for_stays_one_picture_with_all_its_labels() -> None:
+    """Room for 60: the first picture's mosaic would show 10 + 3 * 17 boxes, the others' 17 + 3 * 10."""
+    pixels = torch.full((4, 3, 96, 128), 40, dtype=torch.uint8)
+    x = torch.arange(30) * 3.5
+    boxes = torch.stack((x, x * 0 + 40, x + 16, x * 0 + 60), -1).repeat(4, 1, 1)
+    valid = torch.arange(30) < torch.tensor([[10], [17], [17], [17]])
+    policy = replace(STILL, scale=(0.7, 0.7), mosaic=1.0)
+    chances = draw_chances(4, policy, torch.Generator().manual_seed(0))
+    chances.table[:, COLUMNS.index("second") :] = torch.tensor([[1.0, 2, 3], [0, 0, 0], [0, 0, 0], [0, 0, 0]])
+    shown = augment(Labelled(pixels, boxes, torch.zeros(4, 30, dtype=torch.long), valid), policy, chances)
+    assert shown.valid.shape == (4, 60)
+    assert shown.valid.sum(1).tolist() == [10, 47, 47, 47]
+    alone, together = shown.boxes[0, 0], shown.boxes[1, 0]
+    assert (alone[2] - alone[0]).item() == pytest.approx(16 * 0.7)
+    assert (together[2] - together[0]).item() == pytest.approx(16 * 0.49)
 
 
 def test_a_box_pushed_out_of_the_picture_is_dropped() -> None:
