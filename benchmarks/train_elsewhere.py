@@ -93,6 +93,8 @@ def _run(arguments: argparse.Namespace) -> None:
     stages = names[names.index(arguments.first) : names.index(arguments.through) + 1]
     if not stages:
         raise UserError(f"--first {arguments.first} comes after --through {arguments.through}: exchange them")
+    if len(stages) > 1 and "LOCAL_WORLD_SIZE" in os.environ:  # all processes but one end with their first training
+        raise UserError(f"torchrun takes one stage at a time: --first {stages[0]} --through {stages[0]}, then the next")
     settings = changed_settings(read_params(Path()), {})
     check_inputs(arguments.first)
     scratch, workers = arguments.scratch.resolve(), arguments.workers
@@ -103,8 +105,7 @@ def _run(arguments: argparse.Namespace) -> None:
     for name in stages:
         run_stage(name, settings, device=device, scratch=scratch, workers=workers)
         print(f"{name}: {TARGETS[name]} is written", flush=True)
-    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one writes
-        print(f"{write_sums(stages)} hashes in {SUMS}: check them at home, then dvc commit -f {' '.join(stages)}")
+    print(f"{write_sums(stages)} hashes in {SUMS}: check them at home, then dvc commit -f {' '.join(stages)}")
 
 
 if __name__ == "__main__":

@@ -61,15 +61,20 @@ class Team:
 
 
 def assemble(processes: int, device: str) -> Team:
-    """Start ``processes`` on this host, or join those of torchrun; one and no torchrun: nothing is started.
+    """Start ``processes`` on this host, or join those of torchrun, whose number counts; one: nothing is started.
 
-    Raises UserError where there are fewer GPUs than processes.
+    Raises UserError where there are fewer GPUs than processes, and for several hosts.
     """
-    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    launched = int(os.environ.get("WORLD_SIZE", processes))
     if max(processes, launched) == 1:
         return Team()
+    if launched != processes:
+        raise UserError(f"torchrun has started {launched} processes, {processes} of them here: train on one host")
     if device == "cuda" and (found := torch.cuda.device_count()) < processes:
-        raise UserError(f"NETWRIGHT_PROCESSES is {processes}, and this host has {found} GPUs: each process needs one")
+        raise UserError(
+            f"{processes} processes train together, and this host has {found} GPUs: each needs one of its own"
+        )
     from lightning.fabric import Fabric
 
     fabric: Any = Fabric(accelerator="gpu" if device == "cuda" else "cpu", devices=processes, strategy="ddp")

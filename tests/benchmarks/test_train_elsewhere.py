@@ -68,3 +68,11 @@ def test_what_is_missing_is_said_before_anything_is_computed(
     assert called(monkeypatch, train_elsewhere.main, *arguments) == 1
     assert said in capsys.readouterr().err
     assert not train_elsewhere.SUMS.exists()
+
+
+def test_torchrun_takes_one_stage_at_a_time(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert called(monkeypatch, train_elsewhere.main, "--through", "qat") == 1
+    assert "--first train --through train, then the next" in capsys.readouterr().err

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from netwright.data.feeding.chances import COLUMNS, draw_chances
+from netwright.errors import UserError
 from netwright.training.batches import Feed
-from netwright.training.team import Team
+from netwright.training.team import Team, assemble
 from netwright.types import AugmentPolicy
 from tests.training import partner
 from tests.training.blocks import blocks
@@ -51,14 +52,24 @@ def test_partners_of_a_mosaic_are_in_the_same_share() -> None:
         assert partners.max() < count
 
 
+def test_processes_of_torchrun_on_several_hosts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="started 4 processes, 2 of them here"):
+        assemble(1, "cpu")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [(), TORCHRUN], ids=["its own", "torchrun"])
-def test_two_processes_give_the_losses_and_weights_of_one(tmp_path: Path, launcher: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("launcher", "asked"), [((), "2"), (TORCHRUN, "1")], ids=["its own", "torchrun"])
+def test_two_processes_give_the_losses_and_weights_of_one(
+    tmp_path: Path, launcher: tuple[str, ...], asked: str
+) -> None:
+    """Under torchrun its number counts: NETWRIGHT_PROCESSES is 1 where nobody set it."""
     alone, together = tmp_path / "alone", tmp_path / "together"
     for folder in (alone, together):
         folder.mkdir()
     partner.main(alone, 1)
-    command = [sys.executable, *launcher, "-m", "tests.training.partner", str(together), "2"]
+    command = [sys.executable, *launcher, "-m", "tests.training.partner", str(together), asked]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     one, two = (torch.tensor(json.loads((folder / "losses.json").read_text())) for folder in (alone, together))
