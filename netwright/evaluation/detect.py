@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from netwright.data.feeding.pictures import PictureSet
+from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy, coco_accuracy
 from netwright.evaluation.detections import Detections
 from netwright.evaluation.postprocess import postprocess
@@ -48,5 +49,20 @@ def predict_with(network: nn.Module, device: str) -> Predict:
 def score_network(
     network: nn.Module, pictures: PictureSet, policy: NmsPolicy, *, batch_size: int, device: str
 ) -> Accuracy:
-    """COCO accuracy of a torch network on ``pictures``; leaves it in evaluation mode on ``device``."""
-    return coco_accuracy(pictures, detect(predict_with(network, device), pictures, policy, batch_size=batch_size))
+    """COCO accuracy of a torch network on ``pictures``; leaves it in evaluation mode on ``device``.
+
+    Where its memory does not hold a batch, smaller ones are tried, which find the same. Raises UserError where it
+    does not hold one picture.
+    """
+    predict = predict_with(network, device)
+    while True:
+        try:
+            return coco_accuracy(pictures, detect(predict, pictures, policy, batch_size=batch_size))
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                height, width = pictures.pixels.shape[-2:]
+                raise UserError(
+                    f"the GPU's memory does not hold one picture of {height} x {width}, not even to score it: "
+                    "see what else uses it, or shrink the input (model.height, model.width)"
+                ) from None
+        batch_size //= 2

@@ -7,7 +7,8 @@ from typing import Any
 from netwright.data.feeding.pictures import PictureSet
 from netwright.models.detector import Detector
 from netwright.training.checkpoints import Checkpoints
-from netwright.training.loop import TooLittleMemoryError, fit
+from netwright.training.loop import fit
+from netwright.training.memory import TooLittleMemoryError
 from netwright.training.recipe import FitResult, Recipe
 from netwright.training.team import Team
 

@@ -15,6 +15,7 @@ from netwright.models.detector import Detector
 from netwright.training.batches import Feed, fits_on_device
 from netwright.training.checkpoints import Checkpoints, Snapshot
 from netwright.training.freezing import freeze, hold_norms
+from netwright.training.memory import enough_memory
 from netwright.training.recipe import EpochMetrics, FitResult, Recipe
 from netwright.training.state import TrainingState
 from netwright.training.step import Step
@@ -46,7 +47,7 @@ def fit(
     one with the very weights of an unbroken run; ``on_resume`` is told the epochs that need no repeating. The caller
     clears them once the result is safe. Every process of ``team`` makes the same call and ends with the same weights,
     but for the statistics of batch norms that are not frozen; its leader alone scores, saves and is told of epochs.
-    Raises UserError when the loss is no longer finite, naming the step, and TooLittleMemoryError.
+    Raises UserError when the loss is no longer finite, naming the step, and TooLittleMemoryError (see memory).
     """
     _check_team(pictures, recipe, team)
     torch.manual_seed(recipe.seed)
@@ -65,8 +66,9 @@ def fit(
     step = Step(network, state, recipe, team)
     with _own_stream(device):
         while len(state.history) < recipe.epochs and not _out_of_patience(state, recipe):
-            with _enough_memory(recipe):
-                line = _score_epoch(state, _train_epoch(state, network, feed, step, recipe), recipe, score, team)
+            with enough_memory(recipe, epochs=len(state.history)):
+                trained = _train_epoch(state, network, feed, step, recipe)
+            line = _score_epoch(state, trained, recipe, score, team)
             state.history.append(line)
             if checkpoints and team.leads:
                 checkpoints.save(line.epoch, state.snapshot())
@@ -112,22 +114,6 @@ def _own_stream(device: str) -> Iterator[None]:
     with torch.cuda.stream(torch.cuda.Stream()):
         yield
     torch.cuda.synchronize()
-
-
-class TooLittleMemoryError(UserError):
-    """The device's memory does not hold a step."""
-
-
-@contextlib.contextmanager
-def _enough_memory(recipe: Recipe) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise TooLittleMemoryError(
-            f"the GPU's memory does not hold a step with batches of {recipe.batch_size}: "
-            f"set train.batch_size to {max(recipe.batch_size // 2, 1)}, train.precision to bf16, train.auto_batch to "
-            "true, or shrink the input"
-        ) from None
 
 
 def _out_of_patience(state: TrainingState, recipe: Recipe) -> bool:

@@ -57,6 +57,8 @@ def explained(error: Exception) -> str | None:
         return f"cannot {'write' if error.errno in _NO_ROOM else 'use'}{place}: {error.strerror or error}"
     if _FULL in str(error):  # Parquet, safetensors and ONNX writers have exceptions of their own
         return f"cannot write: {_FULL} ({error})"
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported for this
+        return f"the GPU's memory does not suffice: see what else uses it, or take smaller batches ({error})"
     if type(error).__module__.partition(".")[0] in {"hydra", "omegaconf", "yaml"}:
         return str(error)
     return None

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from torch import OutOfMemoryError
 
 from netwright.errors import UserError
 from stages._entry.app import Host, Job, run_stage
@@ -146,6 +147,7 @@ def raising(error: BaseException) -> Callable[[Settings, Host], None]:
         (OSError(errno.EROFS, "Read-only file system", "reports"), 1, "reports: Read-only file system"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
         (RuntimeError("I/O error: No space left on device (os error 28)"), 1, "cannot write: No space left on device"),
+        (OutOfMemoryError("CUDA out of memory"), 1, "train: the GPU's memory does not suffice"),
     ],
 )
 def test_what_the_machine_or_user_causes_is_one_line(

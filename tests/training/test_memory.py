@@ -1,0 +1,145 @@
+"""A GPU's memory that does not suffice: what is said, what is tried, what is kept."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from netwright.errors import UserError
+from netwright.evaluation.coco import Accuracy
+from netwright.evaluation.detect import score_network
+from netwright.models.detector import Detector, RawPredictions
+from netwright.models.losses import DetectionLoss
+from netwright.training import forward
+from netwright.training.auto_batch import fit_in_memory
+from netwright.training.checkpoints import Checkpoints
+from netwright.training.loop import fit
+from netwright.training.team import Team
+from netwright.types import NmsPolicy
+from tests.training.blocks import RECIPE, blocks, small_network
+
+
+def _constant(value: float) -> Accuracy:
+    return Accuracy(map50_95=value, map50=value, per_class={}, per_class50={})
+
+
+class _Holding(nn.Module):
+    """``network`` on a device that holds ``room`` pictures."""
+
+    def __init__(self, network: Detector, room: int) -> None:
+        super().__init__()
+        self.network, self.room = network, room
+        self.sizes: list[int] = []
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        self.sizes.append(len(pixels))
+        if len(pixels) > self.room:
+            raise torch.OutOfMemoryError
+        boxes, scores = self.network(pixels)
+        return boxes, scores
+
+
+def test_too_little_memory_says_which_batch_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("netwright.training.forward.detection_loss", full)
+    with pytest.raises(UserError, match="batches of 4: set train\\.batch_size to 2"):
+        fit(
+            small_network(),
+            blocks(4),
+            recipe=RECIPE,
+            device="cpu",
+            score=lambda _: _constant(0),
+            on_epoch=lambda _: None,
+        )
+
+
+def test_auto_batch_halves_the_batch_until_memory_suffices(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes, plain = [], forward.detection_loss
+
+    def small_memory(network: Detector, raw: RawPredictions, *others: object, **named: Any) -> DetectionLoss:
+        sizes.append(len(raw.logits))
+        if len(raw.logits) > 2:
+            raise torch.OutOfMemoryError
+        return plain(network, raw, *others, **named)
+
+    monkeypatch.setattr(forward, "detection_loss", small_memory)
+    arguments = {"device": "cpu", "score": lambda _: _constant(0.1), "on_epoch": lambda _: None}
+    outcomes = []
+    for recipe in (
+        replace(RECIPE, batch_size=8, auto_batch=True),
+        replace(RECIPE, batch_size=2, learning_rate=RECIPE.learning_rate / 2),
+    ):
+        network = small_network()
+        result = fit_in_memory(network, blocks(8), recipe=recipe, checkpoints=None, team=Team(), **arguments)
+        assert result.batch_size == 2
+        outcomes.append(network.state_dict())
+    assert sizes[:3] == [8, 4, 2]
+    assert "batches of 2" in capsys.readouterr().out
+    assert all(torch.allclose(outcomes[0][name], tensor, atol=1e-6) for name, tensor in outcomes[1].items())
+
+
+@pytest.mark.parametrize("auto_batch", [False, True])
+def test_memory_that_runs_out_later_keeps_the_epochs_so_far(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, auto_batch: bool
+) -> None:
+    calls, plain = [], forward.detection_loss
+
+    def filling(*given: Any, **named: Any) -> DetectionLoss:
+        calls.append(1)
+        if len(calls) == 3:
+            raise torch.OutOfMemoryError
+        return plain(*given, **named)
+
+    monkeypatch.setattr(forward, "detection_loss", filling)
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(UserError, match=r"in epoch 3 .* goes on after epoch 2"):
+        fit_in_memory(
+            small_network(),
+            blocks(4),
+            recipe=replace(RECIPE, epochs=4, auto_batch=auto_batch),
+            checkpoints=checkpoints,
+            team=Team(),
+            device="cpu",
+            score=lambda _: _constant(0.1),
+            on_epoch=lambda _: None,
+        )
+    assert checkpoints.newest() is not None
+
+
+def test_what_is_advised_was_not_tried_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(forward, "detection_loss", full)
+    recipe = replace(RECIPE, batch_size=2, auto_batch=True, precision="bf16")
+    with pytest.raises(UserError, match="with batches of 1: shrink the input"):
+        fit_in_memory(
+            small_network(),
+            blocks(4),
+            recipe=recipe,
+            checkpoints=None,
+            team=Team(),
+            device="cpu",
+            score=lambda _: _constant(0),
+            on_epoch=lambda _: None,
+        )
+
+
+def test_scoring_takes_the_batches_that_memory_holds() -> None:
+    pictures, network = blocks(6), small_network()
+    small = _Holding(network, room=2)
+    found = score_network(small, pictures, NmsPolicy(), batch_size=8, device="cpu")
+    assert found == score_network(network, pictures, NmsPolicy(), batch_size=2, device="cpu")
+    assert small.sizes == [6, 4, 2, 2, 2]
+
+
+def test_a_picture_that_memory_does_not_hold_is_one_clear_line() -> None:
+    with pytest.raises(UserError, match="does not hold one picture of 64 x 64"):
+        score_network(_Holding(small_network(), room=0), blocks(3), NmsPolicy(), batch_size=4, device="cpu")
