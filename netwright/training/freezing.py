@@ -6,16 +6,18 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 from netwright.errors import UserError
+from netwright.models.detector import Detector
 
 
-def freeze(network: nn.Module, patterns: Sequence[str]) -> None:
+def freeze(network: Detector, patterns: Sequence[str]) -> None:
     """Take the gradient from every parameter whose name (``backbone.body.conv1.weight``) matches a glob pattern.
 
-    Raises UserError for a pattern that matches nothing, and where nothing would be left to learn.
+    Raises UserError for a pattern that matches nothing, and where nothing would be left to learn. A folded network has
+    no batch norms, so there a pattern may match nothing.
     """
     names = [name for name, _ in network.named_parameters()]
     for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
+        if not network.architecture.folded and not any(fnmatchcase(name, pattern) for name in names):
             raise UserError(f"train.freeze has {pattern!r}, and no parameter is called so: they begin with {names[0]}")
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(not any(fnmatchcase(name, pattern) for pattern in patterns))

@@ -1,22 +1,19 @@
 """Training: it learns, repeats bit for bit, keeps the best weights, stops in time, refuses a loss that is no number."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from netwright.compression.folding import fold_batch_norms
 from netwright.data.feeding.augment import Labelled
 from netwright.data.feeding.chances import Chances
 from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy
 from netwright.evaluation.detect import score_network
-from netwright.models.detector import Detector, RawPredictions
-from netwright.models.losses import DetectionLoss
-from netwright.training import forward
-from netwright.training.auto_batch import fit_in_memory
 from netwright.training.ema import RAMP_STEPS, MovingAverage
+from netwright.training.freezing import freeze
 from netwright.training.loop import fit
 from netwright.training.optim import FINAL_SHARE, Schedule, build_optimizer, set_rate
 from netwright.training.precision import Precision, arithmetic_for
@@ -146,22 +143,6 @@ def test_a_loss_that_is_no_number_names_its_step() -> None:
         fit(network, blocks(4), recipe=RECIPE, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None)
 
 
-def test_too_little_memory_says_which_batch_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise torch.OutOfMemoryError
-
-    monkeypatch.setattr("netwright.training.forward.detection_loss", full)
-    with pytest.raises(UserError, match="batches of 4: set train\\.batch_size to 2"):
-        fit(
-            small_network(),
-            blocks(4),
-            recipe=RECIPE,
-            device="cpu",
-            score=lambda _: _constant(0),
-            on_epoch=lambda _: None,
-        )
-
-
 def test_schedule_warms_up_holds_and_falls_along_a_cosine() -> None:
     schedule = Schedule(peak=1.0, steps=20, warmup_steps=4, decay_share=0.3)
     rates = [schedule.rate(step) for step in range(21)]
@@ -222,6 +203,13 @@ def test_freeze_norms_holds_every_statistic() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items() if name in before)
 
 
+def test_a_pattern_over_batch_norms_serves_a_network_in_which_they_are_folded_too() -> None:
+    network = fold_batch_norms(small_network())
+    freeze(network, ("backbone.body.bn1.*", "backbone.body.conv1.0.*"))
+    frozen = [name for name, parameter in network.named_parameters() if not parameter.requires_grad]
+    assert frozen == ["backbone.body.conv1.0.weight", "backbone.body.conv1.0.bias"]
+
+
 def test_a_freeze_pattern_that_names_nothing_is_refused() -> None:
     recipe = replace(RECIPE, freeze=("backbon.*",))
     with pytest.raises(UserError, match="backbon"):
@@ -276,30 +264,3 @@ def test_the_result_says_which_precision_was_used(precision: Precision) -> None:
         small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None
     )
     assert result.precision == (precision if precision != "auto" else arithmetic_for("auto", torch.device("cpu")))
-
-
-def test_auto_batch_halves_the_batch_until_memory_suffices(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sizes, plain = [], forward.detection_loss
-
-    def small_memory(network: Detector, raw: RawPredictions, *others: object, **named: Any) -> DetectionLoss:
-        sizes.append(len(raw.logits))
-        if len(raw.logits) > 2:
-            raise torch.OutOfMemoryError
-        return plain(network, raw, *others, **named)
-
-    monkeypatch.setattr(forward, "detection_loss", small_memory)
-    arguments = {"device": "cpu", "score": lambda _: _constant(0.1), "on_epoch": lambda _: None}
-    outcomes = []
-    for recipe in (
-        replace(RECIPE, batch_size=8, auto_batch=True),
-        replace(RECIPE, batch_size=2, learning_rate=RECIPE.learning_rate / 2),
-    ):
-        network = small_network()
-        result = fit_in_memory(network, blocks(8), recipe=recipe, checkpoints=None, team=Team(), **arguments)
-        assert result.batch_size == 2
-        outcomes.append(network.state_dict())
-    assert sizes[:3] == [8, 4, 2]
-    assert "batches of 2" in capsys.readouterr().out
-    assert all(torch.allclose(outcomes[0][name], tensor, atol=1e-6) for name, tensor in outcomes[1].items())
