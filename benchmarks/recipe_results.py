@@ -38,7 +38,7 @@ def still_to_do(runs: Sequence[Run], lines: Sequence[Line]) -> list[Run]:
     for run in runs:
         if keys.get((run.recipe, run.seed), run.key) != run.key:
             raise UserError(
-                f"{run.name} has results of other values there: name the recipe anew, or choose another --out"
+                f"{run.name} has results of other values or data there: name the recipe anew, or choose another --out"
             )
     return [run for run in runs if (run.recipe, run.seed) not in keys]
 

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from netwright.artifacts.dataset import read_manifest
 from netwright.artifacts.model import ARCHITECTURE, WEIGHTS, save_model_files
+from netwright.artifacts.whole_file import sha256_of
 from netwright.data.feeding.pictures import PictureSet, load_pictures
 from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy, coco_accuracy
@@ -25,8 +26,9 @@ from netwright.models.catalog import RANDOM, find_weights
 from netwright.models.cost import cost_of
 from netwright.models.detector import Detector
 from netwright.models.initialise import initialise
-from netwright.training.loop import fit
+from netwright.training.auto_batch import fit_in_memory
 from netwright.training.recipe import EpochMetrics
+from netwright.training.team import Team
 from netwright.types import SPLITS, InputSpec
 from stages._training.epochs import recipe_of
 from stages.pretrain_init import describe
@@ -55,11 +57,12 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """``recipe`` with ``seed``, which has gone into ``settings``."""
+    """``recipe`` with ``seed``, which has gone into ``settings``. ``inputs`` is a hash of what it reads."""
 
     recipe: str
     seed: int
     settings: Settings
+    inputs: str = ""
 
     @property
     def name(self) -> str:
@@ -68,15 +71,22 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Equal keys mean equal values."""
+        """Equal keys mean equal values and equal inputs."""
         values = [asdict(getattr(self.settings, section)) for section in SECTIONS]
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps([self.inputs, *values], sort_keys=True).encode()).hexdigest()[:12]
 
 
-def seeded(recipe: str, seed: int, settings: Settings) -> Run:
+def seeded(recipe: str, seed: int, settings: Settings, inputs: str = "") -> Run:
     """The run whose first weights, batches and augmentation come from ``seed``."""
     train, init = replace(settings.train, seed=seed), replace(settings.pretrain_init, seed=seed)
-    return Run(recipe=recipe, seed=seed, settings=replace(settings, train=train, pretrain_init=init))
+    own = replace(settings, train=train, pretrain_init=init)
+    return Run(recipe=recipe, seed=seed, settings=own, inputs=inputs)
+
+
+def inputs_of(place: Place) -> str:
+    """A hash of the converted dataset's manifest, which holds those of its files, and of the backbone's file."""
+    backbone = sha256_of(place.backbone) if place.backbone else ""
+    return hashlib.sha256(f"{json.dumps(asdict(read_manifest(place.data)))}{backbone}".encode()).hexdigest()
 
 
 def backbone_alone(model: Path, target: Path) -> Path:
@@ -137,7 +147,16 @@ def train_once(run: Run, place: Place) -> dict[str, Any]:
         )
 
     trained = time.perf_counter()
-    result = fit(network, pictures["train"], recipe=recipe_of(train), device=place.device, score=score, on_epoch=report)
+    result = fit_in_memory(
+        network,
+        pictures["train"],
+        recipe=recipe_of(train),
+        checkpoints=None,
+        team=Team(),
+        device=place.device,
+        score=score,
+        on_epoch=report,
+    )
     seconds = time.perf_counter() - trained
     accuracies = _detected(run, network, pictures, place)
     if place.keep_models:

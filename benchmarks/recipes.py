@@ -24,7 +24,7 @@ import yaml
 from benchmarks import recipe_results
 from benchmarks.changed_params import changed_settings, parsed_changes, read_params
 from benchmarks.recipe_compare import border_lines, difference_lines, evaluated, files_of
-from benchmarks.recipe_run import Place, Run, backbone_alone, prepare, seeded, train_once
+from benchmarks.recipe_run import Place, Run, backbone_alone, inputs_of, prepare, seeded, train_once
 from benchmarks.side_by_side import in_child, run_jobs
 from netwright.errors import UserError
 from netwright.evaluation.truth import read_truth
@@ -75,11 +75,12 @@ def place_of(arguments: argparse.Namespace) -> Place:
     )
 
 
-def planned(arguments: argparse.Namespace, recipes: Mapping[str, Mapping[str, Any]]) -> list[Run]:
+def planned(arguments: argparse.Namespace, recipes: Mapping[str, Mapping[str, Any]], place: Place) -> list[Run]:
     """Every seed of every recipe, all recipes of a seed before the next: cut off, it has something of each."""
     params, common = read_params(arguments.project), parsed_changes(arguments.set)
     settings = {name: changed_settings(params, {**changes, **common}) for name, changes in recipes.items()}
-    return [seeded(name, seed, settings[name]) for seed in arguments.seeds for name in settings]
+    inputs = inputs_of(place)
+    return [seeded(name, seed, settings[name], inputs) for seed in arguments.seeds for name in settings]
 
 
 def train_all(runs: Sequence[Run], place: Place, arguments: argparse.Namespace) -> None:
@@ -115,7 +116,7 @@ def _run(arguments: argparse.Namespace) -> None:
     chosen = {name: changes for name, changes in recipes.items() if not arguments.only or name in arguments.only}
     place = place_of(arguments)
     try:
-        train_all(planned(arguments, chosen), place, arguments)
+        train_all(planned(arguments, chosen, place), place, arguments)
     finally:
         print(recipe_results.table(recipe_results.read(place.out)))
 

@@ -67,7 +67,7 @@ def _run(given: argparse.Namespace) -> None:
     if given.weights == "random":
         raise UserError("--weights random is the other side of the comparison: name pretrained ones")
     place = place_of(given)
-    train_all(planned(given, recipes), place, given)
+    train_all(planned(given, recipes, place), place, given)
     found = {(line["recipe"], line["seed"]): line["curve"] for line in recipe_results.read(place.out)}
     curves = {start: [found[start, seed] for seed in given.seeds] for start in STARTS}
     print("\n".join(report(curves, given.share)))
