@@ -124,7 +124,7 @@ class Train:
     plain_epochs: Count  # the last ones, of whole pictures: without mosaic, zoom and shift
     freeze: list[str]  # glob patterns over names of parameters that do not learn
     freeze_norms: bool  # every batch norm keeps its statistics
-    class_weights: dict[str, float]  # what a class's objects count in the loss; 1 where it is not named
+    class_weights: dict[str, Amount]  # what a class's objects count in the loss; 1 where it is not named
     auto_batch: bool  # halve the batch where memory does not suffice
     compiled: list[Literal["augment", "network", "loss"]]  # by torch.compile: slower to start, faster steps
     augment: AugmentPolicy

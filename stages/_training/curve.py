@@ -60,7 +60,7 @@ def measured(folders: Mapping[str, Path]) -> dict[str, float]:
 
 
 def _facts(folder: Path, *, before: Path) -> dict[str, Any]:
-    """The metrics of a model folder; of one that was put there without any, its size as the cut in ``before`` found it."""
+    """The metrics of a model folder; of one put there without any, the size that the cut in ``before`` found."""
     path = folder / "metrics.json"
     facts: dict[str, Any] = json.loads((path if path.is_file() else before / "pruning.json").read_text("utf-8"))
     return facts if path.is_file() else facts["before"]

@@ -30,7 +30,8 @@ class EpochReporter:
         self.stage, self.epochs, self.journal = stage, epochs, journal
         self.journal.parent.mkdir(parents=True, exist_ok=True)
         self.journal.unlink(missing_ok=True)
-        self.elapsed, self._synced = 0.0, time.monotonic()
+        self._begun = self._synced = time.monotonic()
+        self._own = 0  # epochs of this process
         self._stream = self.journal.open("a", encoding="utf-8")
         self._append({"stage": stage, "epochs": epochs, "started": time.time()})
 
@@ -47,7 +48,9 @@ class EpochReporter:
 
     def __call__(self, metrics: EpochMetrics) -> None:
         self._note(metrics)
-        left = self.elapsed / metrics.epoch * (self.epochs - metrics.epoch)
+        self._own += 1
+        # by the clock, not by metrics.seconds: scoring and checkpoints take their time as well
+        left = (time.monotonic() - self._begun) / self._own * (self.epochs - metrics.epoch)
         accuracy = ""
         if metrics.map50_95 is not None:
             accuracy = f"  val mAP50-95 {metrics.map50_95:.4f}  mAP50 {metrics.map50:.4f}"
@@ -58,7 +61,6 @@ class EpochReporter:
         )
 
     def _note(self, metrics: EpochMetrics) -> None:
-        self.elapsed += metrics.seconds
         self._append(vars(metrics))
 
     def _append(self, row: Mapping[str, Any]) -> None:
