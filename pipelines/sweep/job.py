@@ -10,17 +10,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from netwright.artifacts.whole_file import write_text
 from pipelines.compose import SNAPSHOT, snapshot_text
-from pipelines.sweep.places import Places
+from pipelines.sweep.places import Places, locked
 from pipelines.sweep.slots import link_inputs, slot
 from pipelines.sweep.snapshot import Snapshot
 from pipelines.sweep.state import LOG, Trial, read_trial, trial_name
 from pipelines.sweep.trial import TIMED_LATER, TIMED_NOW
 from pipelines.tracking.result import objective
 from stages._entry.failures import INTERRUPTED
+from stages._training.alone import IN_SWEEP
 
 _PATIENCE = 20.0  # seconds that an interrupted trial has to end by itself
 
@@ -55,25 +56,28 @@ class Job:
     def run(self, overrides: Sequence[str], values: Mapping[str, Any], *, timed: bool = True) -> float | None:
         """Run the trial unless it is done; return the objective, None where there is none yet.
 
-        Not ``timed``, all but the timing is done. Never raises for what goes wrong in the trial: it is marked as
-        failed, and the others go on.
+        Not ``timed``, all but the timing is done. Where somebody else works on the trial, this waits for them first.
+        Never raises for what goes wrong in the trial: it is marked as failed, and the others go on.
         """
-        folder = self.places.trial(trial_name(overrides))
-        trial = read_trial(folder)
-        if trial is None or trial.inputs != self._inputs(values):
-            trial = self.prepare(overrides, values)
-        if trial.state != "done" and not self.places.stop.exists():
-            trial = self._run(trial, folder, values, timed=timed)
+        name = trial_name(overrides)
+        folder = self.places.trial(name)
+        with locked(self.places.trial_lock(name)) as lock:
+            trial = read_trial(folder)
+            if trial is None or trial.inputs != self._inputs(values):
+                trial = self.prepare(overrides, values)
+            reached = ("done",) if timed else ("done", "untimed")
+            if trial.state not in reached and not self.places.stop.exists():
+                trial = self._run(trial, folder, values, timed=timed, lock=lock)
         return objective(folder) if trial.state == "done" else None
 
-    def _run(self, trial: Trial, folder: Path, values: Mapping[str, Any], *, timed: bool) -> Trial:
+    def _run(self, trial: Trial, folder: Path, values: Mapping[str, Any], *, timed: bool, lock: TextIO) -> Trial:
         started = trial.started if trial.state == "untimed" else time.time()
         trial = trial.now(folder, state="running", stage="", error="", started=started)
         try:
-            with slot(self.places, self.snapshot.commit) as workspace:
+            with slot(self.places, self.snapshot.commit) as (workspace, held):
                 write_text(workspace / SNAPSHOT, snapshot_text(values))
                 link_inputs(self.places.project, workspace, values)
-                status = self._process(workspace, folder, timed=timed)
+                status = self._process(workspace, folder, timed=timed, locks=(lock, held))
         except KeyboardInterrupt:
             (read_trial(folder) or trial).now(folder, state="interrupted", finished=time.time())
             raise
@@ -86,23 +90,22 @@ class Job:
             return after.now(folder, state="failed", error=_last_line(folder / LOG, status), finished=time.time())
         return after
 
-    def _process(self, workspace: Path, folder: Path, *, timed: bool) -> int:
-        """The trial's process, in a session of its own: Ctrl-C reaches the sweep, which asks the trial to end."""
+    def _process(self, workspace: Path, folder: Path, *, timed: bool, locks: Sequence[TextIO]) -> int:
+        """The trial's process, in a session of its own: Ctrl-C reaches the sweep, which asks the trial to end.
+
+        It inherits ``locks``: should this process be killed, they are still held while the trial's ends.
+        """
         command = [sys.executable, "-m", "pipelines.sweep.trial", str(self.places.project), str(folder)]
-        here = str(Path(sys.executable).parent)
-        environment = os.environ | {
-            "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)]),
-            "NETWRIGHT_SCRATCH": str(self.places.scratch),
-        }
         with (folder / LOG).open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
-                [*command, self.snapshot.tree, TIMED_NOW if timed else TIMED_LATER],
+                [*command, self.snapshot.tree, TIMED_NOW if timed else TIMED_LATER, str(os.getpid())],
                 cwd=workspace,
-                env=environment,
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=[lock.fileno() for lock in locks],
             )
             try:
                 return process.wait()
@@ -114,6 +117,15 @@ class Job:
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
+                process.wait()  # until then it holds the locks
+
+    def _environment(self) -> dict[str, str]:
+        here = str(Path(sys.executable).parent)
+        return os.environ | {
+            "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)]),
+            "NETWRIGHT_SCRATCH": str(self.places.scratch),
+            IN_SWEEP: "1",
+        }
 
     def _inputs(self, values: Mapping[str, Any]) -> str:
         said = "\n".join([self.snapshot.tree, self.machine, snapshot_text(values)])

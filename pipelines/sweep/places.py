@@ -4,15 +4,18 @@ import contextlib
 import fcntl
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from pipelines.tracking.starts import scratch_of
 
 RESULTS = "sweeps"
 LOCK = "lock"  # in a sweep's work folder, held while it runs
 _LONGEST = 120  # characters of a trial's folder
+_LOOK = 0.2  # seconds between looks at a lock that somebody has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +45,18 @@ class Places:
         """The file whose presence asks every trial, on whatever host, to end."""
         return self.work / "stop"
 
+    @property
+    def trial_locks(self) -> Path:
+        """The folder of the locks of trials: each is held as long as anybody works on its trial."""
+        return self.work / "trials"
+
     def trial(self, name: str) -> Path:
         """The results folder of the trial ``name``."""
         return self.results / folder_name(name)
+
+    def trial_lock(self, name: str) -> Path:
+        """The lock of the trial ``name``, and so of its results folder."""
+        return self.trial_locks / f"{folder_name(name)}.lock"
 
 
 def folder_name(trial: str) -> str:
@@ -54,22 +66,34 @@ def folder_name(trial: str) -> str:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path``, waiting for whoever has it."""
+def locked(path: Path) -> Iterator[TextIO]:
+    """Hold the lock file ``path``, waiting for whoever has it.
+
+    A process that inherits the open file that this yields holds the lock too, beyond the block, until it ends.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+        yield stream
 
 
 @contextlib.contextmanager
-def locked_at_once(path: Path) -> Iterator[bool]:
-    """Hold the lock file ``path`` and yield True, or yield False where somebody has it."""
+def locked_at_once(path: Path, *, patience: float = 0.0) -> Iterator[TextIO | None]:
+    """Hold the lock file ``path`` and yield it as ``locked`` does, or None where somebody has it.
+
+    Whoever has it may have ``patience`` more seconds.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience
     with path.open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        while not (taken := _taken(stream)) and time.monotonic() < deadline:
+            time.sleep(_LOOK)
+        yield stream if taken else None
+
+
+def _taken(stream: TextIO) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,14 +1,10 @@
 """A sweep from its plan to its end: one snapshot, Hydra's launcher, timing where it had to wait, and a clean leave."""
 
-import contextlib
 import hashlib
 import re
-import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import yaml
@@ -18,12 +14,12 @@ from netwright.errors import UserError
 from pipelines.compose import CONF, SNAPSHOT
 from pipelines.machine import write_machine
 from pipelines.sweep.command import multirun
+from pipelines.sweep.ending import ended_together, orderly_end
 from pipelines.sweep.job import Job
 from pipelines.sweep.outcome import tell_outcome
 from pipelines.sweep.places import LOCK, Places, locked_at_once
 from pipelines.sweep.plan import FREE, Plan, make_plan, values_of
 from pipelines.sweep.recorder import Recorder
-from pipelines.sweep.slots import remove_slots
 from pipelines.sweep.snapshot import Snapshot, extract, take_snapshot
 from pipelines.sweep.state import STATE, Trial, label_of, read_trial, shared_overrides
 from pipelines.sweep.table import LiveTable
@@ -31,8 +27,7 @@ from pipelines.sweep.table import LiveTable
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-_PATIENCE = 25.0  # seconds that trials have to end after Ctrl-C
-_LOOK = 0.2
+IN_USE = 10.0  # seconds that a sweep of this name may still need: another may hold it to remove its slots
 
 
 def sweep(project: Path, overrides: Sequence[str]) -> tuple[int, int]:
@@ -45,11 +40,11 @@ def sweep(project: Path, overrides: Sequence[str]) -> tuple[int, int]:
     places = Places(project=project.resolve(), name=plan.name)
     if not re.fullmatch(r"[\w.+-]+", plan.name) or plan.name.startswith("."):
         raise UserError(f"sweep.name is {plan.name!r}: letters, digits, _, +, - and . only, it becomes a folder")
-    with locked_at_once(places.work / LOCK) as free:
+    with locked_at_once(places.work / LOCK, patience=IN_USE) as free:
         if not free:
             raise UserError(f"sweep {plan.name} is running already: wait for it, or give this one another sweep.name")
         snapshot = take_snapshot(places.project, plan.name)
-        with _orderly_end(places):
+        with orderly_end(places):
             return _run(plan, places, snapshot, overrides)
 
 
@@ -65,7 +60,7 @@ def _run(plan: Plan, places: Places, snapshot: Snapshot, overrides: Sequence[str
     trials = _lister(places, planned)
     recorder = Recorder(places, trials, datasets={str(trial.values["dataset"]["name"]) for trial in plan.trials})
     table = LiveTable(places, trials)
-    with recorder, table:
+    with recorder, table, ended_together(places):
         own = [f"sweep.name={plan.name}", f"hydra.sweep.dir={places.work / 'hydra'}"]
         multirun(conf, _task(job, timed=not plan.times_last), [*overrides, *own])
         for trial in trials():
@@ -111,35 +106,3 @@ def _announce(plan: Plan, places: Places, snapshot: Snapshot, overrides: Sequenc
     edits = f", uncommitted edits in {snapshot.edited} files included" if snapshot.edited else ""
     number = f"{len(plan.trials)} trials" if plan.trials else "trials as the sweeper chooses"
     print(f"sweep {plan.name}: {number} of {snapshot.commit[:10]}{edits}; results in {places.results}", flush=True)
-
-
-@contextlib.contextmanager
-def _orderly_end(places: Places) -> Iterator[None]:
-    """Whatever ends the block, Ctrl-C too: trials are asked to end first, then the workspaces are removed."""
-    places.stop.unlink(missing_ok=True)
-    remove_slots(places)  # of sweeps that were killed
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # pressed again, it is meant now
-        places.stop.touch()
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline and _running(places):
-            time.sleep(_LOOK)
-        signal.default_int_handler(number, frame)
-
-    handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        remove_slots(places)
-        for folder in ("conf", "hydra"):
-            shutil.rmtree(places.work / folder, ignore_errors=True)
-
-
-def _running(places: Places) -> bool:
-    return any(
-        (trial := read_trial(path.parent)) is not None and trial.state == "running"
-        for path in places.results.glob(f"*/{STATE}")
-    )

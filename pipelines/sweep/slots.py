@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TextIO
 
 from pipelines.sweep.places import LOCK, RESULTS, Places, locked, locked_at_once
 from pipelines.sweep.snapshot import git
@@ -14,18 +14,25 @@ SLOTS = "slots"
 WORKTREES_LOCK = "netwright-worktrees.lock"  # in .git, beside the list that it guards
 
 
+class Slot(NamedTuple):
+    """A worktree, and its lock: a process that inherits it keeps the worktree from others as long as it lives."""
+
+    folder: Path
+    lock: TextIO
+
+
 @contextlib.contextmanager
-def slot(places: Places, commit: str) -> Iterator[Path]:
+def slot(places: Places, commit: str) -> Iterator[Slot]:
     """Hold a worktree of ``commit``, the first that no other trial of the sweep uses; a new one where all are in use.
 
     Outs and dvc.lock stay in it from trial to trial: DVC replaces what differs.
     """
     for number in count():
         folder = places.work / SLOTS / str(number)
-        with locked_at_once(folder.with_suffix(".lock")) as free:
-            if free:
+        with locked_at_once(folder.with_suffix(".lock")) as lock:
+            if lock:
                 _check_out(places.project, folder, commit)
-                yield folder
+                yield Slot(folder, lock)
                 return
 
 
@@ -71,6 +78,6 @@ def _remove(project: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _worktrees(project: Path) -> contextlib.AbstractContextManager[None]:
+def _worktrees(project: Path) -> contextlib.AbstractContextManager[TextIO]:
     """Hold the repository's list of worktrees: git fails at an entry that another git is just writing."""
     return locked(project / git(project, "rev-parse", "--git-common-dir") / WORKTREES_LOCK)

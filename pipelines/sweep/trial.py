@@ -1,6 +1,7 @@
-"""``python -m pipelines.sweep.trial PROJECT RESULTS TREE timed|untimed``: one trial, in the current slot.
+"""``python -m pipelines.sweep.trial PROJECT RESULTS TREE timed|untimed STARTER``: one trial, in the current slot.
 
-Started by the job that holds the slot, on the snapshot's own code. What it says goes to the trial's log.
+Started by the job that holds the slot, in the process STARTER, on the snapshot's own code. What it says goes to the
+trial's log.
 """
 
 import contextlib
@@ -103,10 +104,11 @@ def _started(ledger: Path, slot: Path, since: float) -> bool:
 
 def main() -> int:
     """Run one trial and return the exit status."""
-    project, results, tree, when = sys.argv[1:]
+    project, results, tree, when, starter = sys.argv[1:]
     folder = Path(results)
     places = Places(project=Path(project), name=folder.parent.name)
-    trial = run_trial(Path.cwd(), places, folder, tree, timed=when == TIMED_NOW, watch=Watch(places))
+    watch = Watch(places, int(starter))
+    trial = run_trial(Path.cwd(), places, folder, tree, timed=when == TIMED_NOW, watch=watch)
     return {"failed": 1, "interrupted": INTERRUPTED}.get(trial.state, 0)
 
 

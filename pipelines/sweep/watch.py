@@ -12,10 +12,13 @@ _PATIENCE = 15.0  # seconds that a stage has to end before it is killed
 
 
 class Watch:
-    """Ends this process group, from a thread, when the sweep is to stop or whoever started this is gone."""
+    """Ends this process group, from a thread, when the sweep is to stop or the process ``starter`` is gone.
 
-    def __init__(self, places: Places) -> None:
-        self.stop, self.starter, self.ending = places.stop, os.getppid(), False
+    The parent of this process may be another one by the time it looks, so its starter says its own number.
+    """
+
+    def __init__(self, places: Places, starter: int) -> None:
+        self.stop, self.starter, self.ending = places.stop, starter, False
         threading.Thread(target=self._look, daemon=True).start()
 
     def _look(self) -> None:

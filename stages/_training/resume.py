@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from netwright.artifacts.dataset import MANIFEST
 from netwright.artifacts.model import ARCHITECTURE, WEIGHTS
 from netwright.artifacts.whole_file import sha256_of
-from stages._training.alone import alone, in_use
+from stages._training.alone import IN_SWEEP, alone, if_free, in_use
 
 if TYPE_CHECKING:
     from netwright.training.checkpoints import Checkpoints
 
 FOLDER = "checkpoints"
-KEPT = 3  # unfinished trainings of one stage; the least recently touched leave
+KEPT = 3  # unfinished trainings of one stage; of the others those leave that nobody touched lately
+RECENT = 86400.0  # seconds: a sweep that was cut off may have left many, and takes all of them up again
 _CODE = Path(__file__).resolve().parents[2]
 
 
@@ -29,13 +32,15 @@ def resumable(
     """Hold the checkpoints of ``stage`` for these settings, dataset and start network, alone.
 
     They are removed when the block ends well, that is when the results are written; after a kill or an error they
-    stay, and the same call finds them. Raises UserError while another run trains exactly this.
+    stay, and the same call finds them. While another run trains exactly this, a trial of a sweep waits; for a run by
+    hand UserError is raised.
     """
     from netwright.training.checkpoints import Checkpoints
 
     inputs = [data / MANIFEST, source / WEIGHTS, source / ARCHITECTURE]
     folder = scratch / FOLDER / f"{stage}-{_key(settings, inputs, device)}"
-    with alone(folder.with_suffix(".lock"), f"{stage}: another run trains exactly this"):
+    refusal = f"{stage}: another run trains exactly this"
+    with alone(folder.with_suffix(".lock"), refusal, waits=IN_SWEEP in os.environ):
         checkpoints = Checkpoints(folder)
         _forget(folder, stage)
         yield checkpoints
@@ -65,9 +70,20 @@ def _code_hash() -> str:
 
 
 def _forget(current: Path, stage: str) -> None:
-    """Trainings that were given up must not fill the disk; those at work elsewhere, as in a sweep, are not."""
+    """Trainings that were given up must not fill the disk; those at work elsewhere, as in a sweep, are not.
+
+    The lock files stay: a lock on a file that is no longer there would be none.
+    """
     others = [path for path in current.parent.glob(f"{stage}-*") if path.is_dir() and path != current]
     others = [path for path in others if not in_use(path.with_suffix(".lock"))]
-    for path in sorted(others, key=lambda folder: folder.stat().st_mtime, reverse=True)[KEPT - 1 :]:
-        shutil.rmtree(path, ignore_errors=True)
-        path.with_suffix(".lock").unlink(missing_ok=True)
+    for path in sorted(others, key=_touched, reverse=True)[KEPT - 1 :]:
+        with if_free(path.with_suffix(".lock")) as free:
+            if free and time.time() - _touched(path) > RECENT:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _touched(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:  # another process removed it meanwhile
+        return 0.0

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -13,12 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 import yaml
 
+from pipelines.sweep import run
+from pipelines.sweep.places import Places, locked, locked_at_once
+from pipelines.sweep.slots import remove_slots
 from pipelines.sweep.state import Trial, read_trial
 from pipelines.tracking.store import DATABASE
 from pipelines.tracking.sweeps import ERROR, SWEEP
+from stages._training.alone import IN_SWEEP
 from tests.pipelines.stub_project import DAG, environment, git, make_stub_project, started
 
 if TYPE_CHECKING:
@@ -166,15 +172,60 @@ def wait_for(true: Any) -> None:
         time.sleep(0.1)
 
 
-def test_a_name_in_use_is_refused(project: Path) -> None:
-    from pipelines.sweep.places import locked_at_once
+def test_after_kill_9_the_trial_keeps_its_slot_and_its_folder_until_it_has_ended(project: Path) -> None:
+    places = Places(project=project, name="killed")
+    (project / "slow").mkdir()
+    (project / "slow/train").write_text("120")
+    asked = ["prune.threshold=0.1", "sweep.name=killed"]
+    process = subprocess.Popen(
+        command(*asked), cwd=project, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    ledger = project / ".netwright/ledger.jsonl"
+    wait_for(lambda: ledger.exists() and '"train"' in ledger.read_text("utf-8"))
+    (trial,) = (child for child in psutil.Process(process.pid).children() if "pipelines.sweep.trial" in child.cmdline())
+    assert IN_SWEEP in trial.environ()
+    trial.suspend()  # as one that takes its time to end
+    try:
+        process.kill()
+        process.wait()
+        remove_slots(places)
+        assert (places.work / "slots/0/dvc.yaml").is_file()
+        with locked_at_once(places.trial_lock("prune.threshold=0.1")) as free:
+            assert not free
+    finally:
+        trial.resume()
+    (project / "slow/train").unlink()
+    sweep(project, *asked)
+    assert trials(project, "killed")["prune.threshold=0.1"].state == "done"
+    nothing_is_left(project)
 
-    with locked_at_once(project / ".netwright/sweeps/mine/lock"):
-        said = sweep(project, "prune.threshold=0.1,0.3", "sweep.name=mine", status=1)
-    assert said.stderr.splitlines() == [
-        "sweep: sweep mine is running already: wait for it, or give this one another sweep.name"
-    ]
-    assert not (project / "sweeps").exists()
+
+def test_an_error_of_the_launcher_lets_all_trials_end_before_it_is_recorded(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = Places(project=project, name="broken")
+    begun, over, seen = threading.Event(), threading.Event(), []
+
+    def work() -> None:
+        with locked(places.trial_lock("prune.threshold=0.1")):
+            begun.set()
+            while not places.stop.exists() and not over.wait(0.1):
+                pass
+            seen.append((places.work / "conf").exists())
+
+    def launch(*_: object) -> None:
+        begun.wait()
+        raise RuntimeError("the job ran into its time limit")
+
+    trial = threading.Thread(target=work, daemon=True)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(run, "multirun", launch)
+    trial.start()
+    with pytest.raises(RuntimeError, match="time limit"):
+        run.sweep(project, ["prune.threshold=0.1,0.3", "sweep.name=broken"])
+    over.set()
+    trial.join()
+    assert seen == [True]
 
 
 def test_a_server_holds_the_runs_and_when_it_goes_nothing_is_lost(project: Path, tmp_path: Path) -> None:

@@ -90,11 +90,11 @@ def test_a_folder_of_the_snapshot_can_be_read_while_the_user_edits_it(project: P
 
 def test_workers_have_slots_of_their_own_and_a_free_one_is_used_again(project: Path) -> None:
     places, commit = Places(project=project, name="s"), take_snapshot(project, "s").commit
-    with slot(places, commit) as first, slot(places, commit) as second:
+    with slot(places, commit) as (first, _), slot(places, commit) as (second, _):
         assert first != second
         assert (second / "code.py").read_text() == "1\n"
         (first / "raw").write_text("an out")
-    with slot(places, commit) as again:
+    with slot(places, commit) as (again, _):
         assert again == first
         assert (again / "raw").read_text() == "an out"
 
@@ -106,7 +106,7 @@ def test_workers_that_check_out_at_the_same_moment_each_get_what_they_asked_for(
         commits.append(take_snapshot(project, f"s{number}").commit)
 
     def seen(trial: int) -> str:
-        with slot(places, commits[trial % 3]) as folder:
+        with slot(places, commits[trial % 3]) as (folder, _):
             return (folder / "code.py").read_text()
 
     with ThreadPoolExecutor(8) as workers:
@@ -115,8 +115,8 @@ def test_workers_that_check_out_at_the_same_moment_each_get_what_they_asked_for(
 
 def test_slots_in_use_stay_and_all_others_are_removed(project: Path) -> None:
     places, commit = Places(project=project, name="s"), take_snapshot(project, "s").commit
-    with slot(places, commit) as used:
-        with slot(places, commit) as unused:
+    with slot(places, commit) as (used, _):
+        with slot(places, commit) as (unused, _):
             pass
         remove_slots(places)
         assert used.is_dir()
@@ -143,7 +143,7 @@ def test_a_slot_of_another_commit_is_made_anew(project: Path) -> None:
     with slot(places, take_snapshot(project, "s").commit):
         pass
     (project / "code.py").write_text("2\n")
-    with slot(places, take_snapshot(project, "s").commit) as folder:
+    with slot(places, take_snapshot(project, "s").commit) as (folder, _):
         assert (folder / "code.py").read_text() == "2\n"
 
 
