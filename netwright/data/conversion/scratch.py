@@ -5,8 +5,7 @@ import fcntl
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-
-from netwright.errors import UserError
+from typing import TextIO
 
 _LAYOUT = 1  # raise it when what lies in the folder changes its form
 
@@ -15,14 +14,19 @@ _LAYOUT = 1  # raise it when what lies in the folder changes its form
 def dataset_scratch(scratch: Path, source: Path, name: str) -> Iterator[Path]:
     """Yield the folder below ``scratch`` for the dataset ``name`` read from ``source``; it may be deleted at any time.
 
-    Raises UserError while another conversion of the dataset runs.
+    Waits while another conversion of the dataset runs, as trials of a sweep do side by side.
     """
     key = hashlib.sha256(f"{_LAYOUT}\0{source.resolve()}\0{name}".encode("utf-8", "surrogateescape")).hexdigest()
     folder = scratch / "convert" / key[:16]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"another conversion of {name} runs in this project: wait until it is done") from None
+        _take(lock, name)
         yield folder
+
+
+def _take(lock: TextIO, name: str) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"convert: another conversion of {name} runs in this project: this one waits for it", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)

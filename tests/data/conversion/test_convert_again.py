@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -197,9 +198,15 @@ def test_a_catalogue_of_another_form_is_made_anew(pictures, tmp_path, monkeypatc
     assert content_of(tmp_path / "out") == before
 
 
-def test_two_conversions_of_a_dataset_at_once_are_refused(pictures, tmp_path):
-    with dataset_scratch(tmp_path / "scratch", pictures, "cars"), pytest.raises(UserError, match="another conversion"):
-        convert(pictures, tmp_path / "out")
+def test_a_conversion_waits_for_another_of_the_same_dataset(pictures, tmp_path, capsys):
+    with ThreadPoolExecutor(1) as other:
+        with dataset_scratch(tmp_path / "scratch", pictures, "cars"):
+            waiting = other.submit(convert, pictures, tmp_path / "out")
+            while "waits" not in capsys.readouterr().out and not waiting.done():
+                time.sleep(0.01)
+            assert not waiting.done()
+            assert not (tmp_path / "out/manifest.json").exists()
+        assert waiting.result().scan.seen == 24
 
 
 def test_names_that_come_twice_are_refused_with_both_sources(pictures, tmp_path):
