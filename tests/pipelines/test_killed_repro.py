@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -26,7 +25,7 @@ def project(tmp_path: Path) -> Path:
         else:
             shutil.copy(source, tmp_path / name)
     run(tmp_path, "git", "init", "-q")
-    recipe = ["experiment=smoke", "train.epochs=30", "train.validate_every=10"]
+    recipe = ["experiment=smoke", "train.epochs=60", "train.validate_every=20"]  # long enough for the orphan to be met
     run(tmp_path, str(BIN / "python"), "-m", "pipelines.compose", *recipe)
     run(tmp_path, str(BIN / "dvc"), "repro", "pretrain-init")
     return tmp_path
@@ -65,9 +64,13 @@ def kill_after_epoch(project: Path, epoch: int) -> None:
         ) as repro,
     ):
         deadline = time.monotonic() + 300
-        while f"epoch {epoch}/" not in log.read_text() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        repro.send_signal(signal.SIGKILL)
+        try:
+            while f"epoch {epoch}/" not in log.read_text():
+                assert time.monotonic() < deadline, log.read_text()
+                assert repro.poll() is None, log.read_text()
+                time.sleep(0.1)
+        finally:
+            repro.kill()
 
 
 def test_the_next_repro_goes_on_to_the_same_weights(project: Path) -> None:

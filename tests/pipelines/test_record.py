@@ -228,7 +228,8 @@ def _experiments(port: int) -> list[dict[str, str]]:
     """Ask until the server answers."""
     address = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search"
     body = json.dumps({"max_results": 10}).encode()
-    for _ in range(120):
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
         try:
             request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
             with urllib.request.urlopen(request, timeout=10) as answer:
@@ -236,4 +237,4 @@ def _experiments(port: int) -> list[dict[str, str]]:
                 return experiments
         except OSError:
             time.sleep(0.5)
-    raise AssertionError("the MLflow server did not answer within a minute")
+    raise AssertionError("the MLflow server did not answer within 300 seconds")
