@@ -69,29 +69,43 @@ class ChannelGraph:
         count = root.weight.shape[0]
         names = {id(layer): name for name, layer in layers.items()}
         members: dict[str, list[int]] = {}
-        is_output = False
+        reason = None
         for dependency, indices in self._dependents(root, list(range(count))):
             target = dependency.target.module
-            is_output |= isinstance(target, _OutputOp)
+            reason = reason or _forbids(target, dependency.target.name)
             if id(target) in names and self._graph.is_out_channel_pruning_fn(dependency.handler):
                 members[names[id(target)]] = list(indices)
         ordered = tuple(name for name in layers if name in members)
-        return Group(layers=ordered, channels=count, kept_whole=_obstacle(members, layers, count, is_output, exclude))
+        return Group(layers=ordered, channels=count, kept_whole=reason or _obstacle(members, layers, count, exclude))
+
+
+def _forbids(module: object, name: str) -> str | None:
+    """Why nothing that ``module``, called ``name``, reads or writes may lose channels, if so."""
+    if isinstance(module, _OutputOp):
+        return "output layer"
+    if isinstance(module, nn.Conv2d) and module.groups not in (1, module.out_channels):
+        return f"{_path(name)} is a grouped convolution"
+    if isinstance(module, nn.Parameter):
+        return "bound to a parameter that belongs to no layer"
+    holds = isinstance(module, nn.Module) and any(True for _ in module.parameters(recurse=False))
+    if holds and not isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+        return f"bound to {_path(name)}, a {type(module).__name__}, whose width architecture.json does not hold"
+    return None
+
+
+def _path(name: str) -> str:
+    """torch-pruning calls a layer "network.body.conv (Conv2d(...))"."""
+    return name.partition(" ")[0].removeprefix("network.")
 
 
 def _obstacle(
-    members: dict[str, list[int]], layers: dict[str, Layer], count: int, is_output: bool, exclude: tuple[str, ...]
+    members: dict[str, list[int]], layers: dict[str, Layer], count: int, exclude: tuple[str, ...]
 ) -> str | None:
     """Why the group stays whole, if it does. ``members`` holds the channels of each layer bound to the root's."""
-    if is_output:
-        return "output layer"
     for pattern in exclude:
         if matched := fnmatch.filter(members, pattern):
             return f"{matched[0]} is excluded by {pattern!r}"
     for name, indices in members.items():
-        layer = layers[name]
-        if isinstance(layer, nn.Conv2d) and layer.groups not in (1, layer.out_channels):
-            return f"{name} is a grouped convolution"
-        if indices != list(range(count)) or layer.weight.shape[0] != count:
+        if indices != list(range(count)) or layers[name].weight.shape[0] != count:
             return f"{name} shares only a part of its channels"
     return None

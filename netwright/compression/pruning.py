@@ -72,9 +72,10 @@ def prune_network(network: Detector, policy: PrunePolicy) -> tuple[Detector, Pru
     plan: list[tuple[Group, list[int]]] = []
     for number, group in enumerate(graph.groups(policy.exclude)):
         statistics = {name: _statistic(measured, name) for name in group.layers}
-        kept, reason = _decide(group, union(list(statistics.values())), policy)
-        plan.append((group, sorted(set(range(group.channels)) - set(kept))))
-        rows += [_row(name, number, group, statistic, len(kept), reason) for name, statistic in statistics.items()]
+        kept, reason = _decide(group, list(statistics.values()), policy)
+        removed = sorted(set(range(group.channels)) - set(kept))
+        plan.append((group, removed))
+        rows += [_row(name, number, statistic, len(removed), reason) for name, statistic in statistics.items()]
     for group, removed in plan:  # after all statistics: a layer's kernels shrink when its producer does
         if removed:
             graph.remove(group, removed)
@@ -96,10 +97,11 @@ def channels_to_keep(statistic: Tensor, policy: PrunePolicy) -> list[int]:
     return sorted(int(index) for index in order[:count])
 
 
-def _decide(group: Group, statistic: Tensor, policy: PrunePolicy) -> tuple[list[int], str | None]:
+def _decide(group: Group, statistics: list[Tensor], policy: PrunePolicy) -> tuple[list[int], str | None]:
     everything = list(range(group.channels))
-    if group.kept_whole is not None:
+    if group.kept_whole is not None:  # its layers may be of different widths
         return everything, group.kept_whole
+    statistic = union(statistics)
     kept = channels_to_keep(statistic, policy)
     if not kept or policy.threshold >= 1:
         raise UserError(
@@ -122,14 +124,14 @@ def _statistic(network: Detector, name: str) -> Tensor:
     return normalised_by_maximum(norms)
 
 
-def _row(name: str, number: int, group: Group, statistic: Tensor, after: int, reason: str | None) -> PrunedLayer:
+def _row(name: str, number: int, statistic: Tensor, removed: int, reason: str | None) -> PrunedLayer:
     places = torch.tensor((0.0, 0.25, 0.5, 0.75, 1.0), dtype=statistic.dtype)
     quantiles = tuple(round(float(value), 6) for value in torch.quantile(statistic, places))
     return PrunedLayer(
         name=name,
         group=number,
-        channels_before=group.channels,
-        channels_after=after,
+        channels_before=len(statistic),
+        channels_after=len(statistic) - removed,
         quantiles=quantiles,
         kept_whole=reason,
     )

@@ -13,6 +13,7 @@ from netwright.compression.quantized import load_network, save_network
 from netwright.compression.reports import pruning_as_dict, thinned_layers
 from netwright.errors import UserError
 from netwright.models.build import build_network, widths_of
+from tests.compression.conftest import make_detector
 
 BACKBONES = ["tf_efficientnet_lite0", "resnet18", "mobilenetv4_conv_small"]
 
@@ -224,3 +225,25 @@ def test_weights_that_are_not_finite_are_refused(detector):
     network.neck.lateral[0][0].weight.data[0] = float("nan")
     with pytest.raises(UserError, match=r"neck\.lateral\.0\.0.*not finite"):
         prune_network(network, policy(0.5))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "said"),
+    [
+        ("regnetx_002", "s1.b1.conv2.conv is a grouped convolution"),
+        ("ghostnet_050", "shares only a part of its channels"),
+        ("convnext_atto", "a LayerNorm2d, whose width architecture.json does not hold"),
+    ],
+)
+def test_what_cannot_lose_channels_stays_whole_and_the_rest_is_pruned(backbone, said, tmp_path):
+    """Grouped convolutions, joined maps and layer norms: the network still runs, and is rebuilt from its file."""
+    pruned, report = prune_network(make_detector(backbone), policy(0.9, granularity=8, min_filters=8))
+    assert any(said in row.kept_whole for row in report.layers if row.kept_whole)
+    assert report.after.parameters < report.before.parameters
+    widths = widths_of(pruned)
+    assert all(widths[row.name].outputs == row.channels_after for row in report.layers if row.name in widths)
+    save_network(tmp_path, pruned)
+    pixels = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 255
+    with torch.no_grad():
+        for ours, theirs in zip(pruned.eval()(pixels), load_network(tmp_path).eval()(pixels), strict=True):
+            assert torch.equal(ours, theirs)
