@@ -1,5 +1,6 @@
 """timm backbones as feature extractors with static padding."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import timm
@@ -51,7 +52,7 @@ def build_backbone(name: str, levels: tuple[int, ...], spec: InputSpec) -> Backb
     )
     channels = tuple(_feature_info(body).channels())
     make_padding_static(body, spec.height, spec.width)
-    drop_unread_layers(body)
+    drop_unread_layers(body, spec.height, spec.width)
     return Backbone(body, channels)
 
 
@@ -62,10 +63,11 @@ class _LayerTracer(fx.Tracer):
         return isinstance(m, nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
 
 
-def drop_unread_layers(body: nn.Module) -> None:
+def drop_unread_layers(body: nn.Module, height: int, width: int) -> None:
     """Replace in place, by nothing, the layers that no feature map depends on: timm keeps some behind the last one.
 
-    They would run, count and never learn. A body that torch.fx cannot trace is left as it is.
+    They would run, count and never learn. A body that torch.fx cannot trace, or that needs what they give to run on
+    pictures of ``height`` x ``width``, is left as it is.
     """
     try:
         traced = fx.GraphModule(body, _LayerTracer().trace(body))
@@ -74,9 +76,31 @@ def drop_unread_layers(body: nn.Module) -> None:
     called = {str(node.target) for node in traced.graph.nodes if node.op == "call_module"}
     traced.graph.eliminate_dead_code()
     read = {str(node.target) for node in traced.graph.nodes if node.op == "call_module"}
-    for name in called - read:
+    unread = {name: body.get_submodule(name) for name in called - read}
+    shapes = _shapes(body, height, width)
+    _put(body, {name: nn.Identity() for name in unread})
+    try:
+        same = _shapes(body, height, width) == shapes
+    except (TypeError, ValueError, RuntimeError):  # a branch whose outcome nobody reads runs all the same
+        same = False
+    if not same:  # such as maps taken by hooks, which a trace does not see
+        _put(body, unread)
+
+
+def _put(body: nn.Module, layers: Mapping[str, nn.Module]) -> None:
+    for name, layer in layers.items():
         parent, _, child = name.rpartition(".")
-        setattr(body.get_submodule(parent), child, nn.Identity())
+        setattr(body.get_submodule(parent), child, layer)
+
+
+def _shapes(body: nn.Module, height: int, width: int) -> list[torch.Size]:
+    """Of the feature maps of one picture."""
+    training = body.training
+    try:
+        with torch.no_grad():
+            return [feature_map.shape for feature_map in body.eval()(torch.zeros(1, 3, height, width))]
+    finally:
+        body.train(training)
 
 
 def _feature_info(body: nn.Module) -> FeatureInfo:
@@ -98,15 +122,10 @@ def make_padding_static(body: nn.Module, height: int, width: int) -> None:
         )
         for name, module in same.items()
     ]
-    training = body.training
-    with torch.no_grad():
-        body.eval()(torch.zeros(1, 3, height, width))
-    body.train(training)
+    _shapes(body, height, width)
     for hook in hooks:
         hook.remove()
-    for name, module in same.items():
-        parent, _, child = name.rpartition(".")
-        setattr(body.get_submodule(parent), child, _padded(module, sizes[name]))
+    _put(body, {name: _padded(module, sizes[name]) for name, module in same.items()})
 
 
 def _padded(conv: Conv2dSame, size: tuple[int, int]) -> nn.Sequential:

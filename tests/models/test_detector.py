@@ -8,7 +8,7 @@ import torch
 
 from netwright.errors import UserError
 from netwright.models.assign import Truth
-from netwright.models.backbone import build_backbone, make_padding_static
+from netwright.models.backbone import build_backbone, drop_unread_layers, make_padding_static
 from netwright.models.build import build_network, widths_of
 from netwright.models.geometry import anchor_points, boxes_from_distances
 from netwright.models.losses import detection_loss
@@ -68,6 +68,21 @@ def test_static_padding_equals_timms_same_padding() -> None:
         after = body(picture)
     for one, other in zip(before, after, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "hrnet_w18_small", "tf_mixnet_s", "xception41"])
+def test_without_the_layers_that_nobody_reads_the_maps_are_the_same(name: str) -> None:
+    """timm runs some of them all the same, and takes maps by hooks: then they stay."""
+    torch.manual_seed(0)
+    body = timm.create_model(name, features_only=True, out_indices=(1, 2)).eval()
+    picture = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        before = body(picture)
+        drop_unread_layers(body, 64, 96)
+        after = body(picture)
+    assert len(after) == 2
+    for one, other in zip(before, after, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_network_is_rebuilt_at_the_widths_of_its_file() -> None:
