@@ -47,7 +47,7 @@ def _file(path: str) -> str:
         facts = os.stat(path)  # noqa: PTH116 once for each of perhaps 100,000 pictures
     except OSError:
         return f"missing:{path}"
-    return f"{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}:{path}"
+    return f"{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}:{facts.st_ctime_ns}:{path}"
 
 
 def _itself(raw: RawPicture) -> RawPicture:

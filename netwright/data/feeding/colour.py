@@ -30,6 +30,14 @@ def orientation_of(picture: Image.Image) -> int:
     return orientation if orientation in _TURNS else 1
 
 
+def lies_on_its_side(picture: Image.Image) -> bool:
+    """Whether ``picture.size`` of a picture that is not loaded yet still has to be swapped.
+
+    Pillow swaps that of a TIFF on opening, though the orientation stays until it is loaded.
+    """
+    return picture.format != "TIFF" and orientation_of(picture) in SWAPPING
+
+
 def make_upright(picture: Image.Image, orientation: int) -> Image.Image:
     """``picture`` turned as its ``orientation`` says."""
     return picture.transpose(_TURNS[orientation]) if orientation in _TURNS else picture

@@ -63,12 +63,16 @@ def refuse_outside(path: Path, border: Path) -> None:
 
 
 def state_of(path: str | Path) -> str:
-    """Text that changes whenever the file does: its time and size; "gone" where it has been removed."""
+    """Text that changes whenever the file does; "gone" where it has been removed.
+
+    Archives may set the time of all that they hold, and a class's number may change without the size: when the file
+    itself was made or written, no tool sets.
+    """
     try:
         status = os.stat(path)  # noqa: PTH116 once for each of perhaps 100,000 labels
     except OSError:
         return "gone"
-    return f"{status.st_mtime_ns}:{status.st_size}"
+    return f"{status.st_mtime_ns}:{status.st_size}:{status.st_ino}:{status.st_ctime_ns}"
 
 
 def stem_of(path: str) -> str:

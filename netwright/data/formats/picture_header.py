@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from netwright.data.feeding.colour import SWAPPING, orientation_of
+from netwright.data.feeding.colour import lies_on_its_side
 from netwright.errors import UserError
 
 EITHER_WAY = "convert checks and says what to do with it"
@@ -37,7 +37,7 @@ def any_size(picture: bytes | str, source: str) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as opened:
             width, height = opened.size
-            turned = orientation_of(opened) in SWAPPING
+            turned = lies_on_its_side(opened)
     except Exception as error:  # noqa: BLE001 whatever Pillow's parsers raise for a damaged header
         raise UserError(f"the picture of {source} has no readable header ({error!s:.80}): {EITHER_WAY}") from None
     return (height, width) if turned else (width, height)

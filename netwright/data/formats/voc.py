@@ -134,6 +134,7 @@ def _keys(folder: Path, labels: list[str], pictures: list[tuple[str, str]]) -> I
             stated = voc_xml.stated_name(folder / file)
             beside = (PurePosixPath(key).parent / stated).as_posix()
             key = next((name for name in (beside, stated) if name in there), key)
+            there.discard(key)
         yield key
 
 

@@ -6,10 +6,10 @@ from PIL import Image
 
 from netwright.data.checks.picture_rules import FORMATS
 from netwright.data.conversion.raw import RawBox, RawLabels
+from netwright.data.feeding.colour import lies_on_its_side
 from netwright.data.formats.label_text import quote, read_lines
 from netwright.errors import UserError
 
-_ORIENTATION = 0x0112  # EXIF; 5 to 8 lie on their side
 _BOX, _BOX_AND_SCORE, _TRIANGLE = 4, 5, 6
 
 
@@ -36,7 +36,7 @@ def upright_size(picture: Path, shown: str) -> tuple[int, int]:
     try:
         with Image.open(picture, formats=FORMATS) as image:
             width, height = image.size
-            turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            turned = lies_on_its_side(image)
     except FileNotFoundError:
         raise UserError(f"{shown} has no picture, whose size its boxes are shares of: add it or remove it") from None
     except Exception as error:  # noqa: BLE001 a broken header raises whatever its reader stumbles over

@@ -269,5 +269,15 @@ def test_reads_the_layouts_of_other_tools(tmp_path, files, splits):
     assert all(boxes_of(raw, name) == [("cat", (1, 2, 3, 4))] for name in splits)
 
 
+def test_of_two_annotations_that_state_one_picture_none_is_lost(tmp_path):
+    """The second keeps its own name, and its picture is then reported as missing."""
+    files = {"Annotations/a_cats.xml": xml("cat", "a.jpg"), "Annotations/a_dogs.xml": xml("dog", "a.jpg")}
+    raw = load(write_files(tmp_path, files | {"JPEGImages/a.jpg": None}))
+    assert {picture.name: [box.label for box in picture.labels().boxes] for picture in raw.pictures} == {
+        "a": ["cat"],
+        "a_dogs": ["dog"],
+    }
+
+
 def test_xml_of_another_kind_is_no_annotation(tmp_path):
     assert detect(write_files(tmp_path, {"pom.xml": "<project/>", "broken.xml": "<a", "a.jpg": None})) == ""

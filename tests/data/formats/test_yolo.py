@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from netwright.artifacts.dataset import Record
 from netwright.data.conversion.raw import RawBox
+from netwright.data.feeding.preprocess import decode_picture
+from netwright.data.formats.picture_header import any_size
 from netwright.data.formats.yolo import detect, load, save
-from netwright.data.formats.yolo_labels import read_labels
+from netwright.data.formats.yolo_labels import read_labels, upright_size
 from netwright.errors import UserError
+from tests.data.encoded_pictures import encode, scene, turned
 from tests.data.formats.miniature_files import boxes_of, splits_of, write_files, write_picture
 
 # half of a picture of 100 x 50 pixels, in its middle
@@ -229,6 +232,16 @@ def test_keypoints_are_told_from_polygons_by_kpt_shape(tmp_path):
 def test_shares_are_of_the_upright_picture(tmp_path, orientation, corners):
     write_picture(tmp_path / "a.jpg", orientation=orientation)
     assert _read(tmp_path, BOX)[0].corners == corners
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_the_size_that_shares_are_of_is_that_of_the_decoded_picture(tmp_path, kind, orientation):
+    """Pillow swaps a TIFF's size when it opens it, and that of others never."""
+    content = encode(scene(), kind, exif=turned(orientation))
+    (tmp_path / "a").write_bytes(content)
+    height, width, _ = decode_picture(content).shape
+    assert upright_size(tmp_path / "a", "a.txt") == any_size(content, "a") == (width, height)
 
 
 def test_a_class_number_without_a_name_is_an_unknown_class(tmp_path):
