@@ -55,7 +55,7 @@ class Feed:
     def __init__(self, pictures: PictureSet, device: str, *, resident: bool, team: Team = Team()) -> None:  # noqa: B008 frozen
         self._pictures, self._device, self._team = pictures, torch.device(device), team
         self._on_gpu = self._device.type == "cuda"  # there equal shapes pay, on a CPU little padding
-        self._room = max([len(labels) for labels in pictures.labels] + [1]) if self._on_gpu else 1
+        self._longest = max([len(labels) for labels in pictures.labels] + [1])
         self._resident = self._sent() if resident else None
 
     def epoch(
@@ -72,35 +72,36 @@ class Feed:
         drawn = [draw_chances(len(whole), policy, generator) for whole in wholes]
         tables = [chances.share(self._team.rank, self._team.size).table for chances in drawn]
         sent = torch.cat(tables).to(self._device).split([len(table) for table in tables])
-        batches = self._batches([self._team.share(whole) for whole in wholes])
+        room = self._longest if self._on_gpu or policy.mosaic else 1  # which mosaics have room hangs on it
+        batches = self._batches([self._team.share(whole) for whole in wholes], room)
         yield from zip(batches, map(Chances, sent), strict=True)
 
-    def _batches(self, shares: Sequence[Tensor]) -> Iterator[Labelled]:
+    def _batches(self, shares: Sequence[Tensor], room: int) -> Iterator[Labelled]:
         """Each batch, on the device: of resident pictures without the host, of others one ahead of who asks."""
         if self._resident is None:
-            for batch in self._one_ahead(shares):
+            for batch in self._one_ahead(shares, room):
                 yield Labelled(*(part.to(self._device, non_blocking=True) for part in parts_of(batch)))
             return
         for share in torch.cat(list(shares)).to(self._device).split([len(share) for share in shares]):
             yield Labelled(*(part[share] for part in parts_of(self._resident)))
 
-    def _one_ahead(self, shares: Iterable[Tensor]) -> Iterator[Labelled]:
+    def _one_ahead(self, shares: Iterable[Tensor], room: int) -> Iterator[Labelled]:
         with ThreadPoolExecutor(1) as thread:
             ahead = None
             for share in shares:
-                following = thread.submit(self.gather, share.tolist())
+                following = thread.submit(self.gather, share.tolist(), room)
                 if ahead is not None:
                     yield ahead.result()
                 ahead = following
             if ahead is not None:
                 yield ahead.result()
 
-    def gather(self, indices: list[int]) -> Labelled:
+    def gather(self, indices: list[int], room: int = 1) -> Labelled:
         """Pixels uint8 (B, 3, H, W) of some pictures and their padded truth, in memory of the host that a GPU reads."""
         shape = (len(indices), *self._pictures.pixels.shape[1:])
         pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._on_gpu)
         self._pictures.pixels.take(indices, axis=0, out=pixels.numpy(), mode="clip")
-        truth = padded_truth(self._pictures, indices, self._room)
+        truth = padded_truth(self._pictures, indices, room)
         return Labelled(pixels, *(part.pin_memory() if self._on_gpu else part for part in truth))
 
     def _sent(self) -> Labelled:
@@ -108,5 +109,5 @@ class Feed:
         pixels = torch.empty(self._pictures.pixels.shape, dtype=torch.uint8, device=self._device)
         for start in range(0, len(pixels), _PIECE):
             pixels[start : start + _PIECE] = torch.tensor(self._pictures.pixels[start : start + _PIECE])
-        truth = padded_truth(self._pictures, list(range(len(pixels))), self._room)
+        truth = padded_truth(self._pictures, list(range(len(pixels))), self._longest)
         return Labelled(pixels, *(part.to(self._device) for part in truth))

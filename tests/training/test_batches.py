@@ -1,5 +1,6 @@
 """Batches: every picture once, the same ones wherever the pixels live, from a file that is only mapped."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,16 @@ def test_resident_and_mapped_pixels_give_the_same_batches(tmp_path: Path, policy
     for seed in (0, 1):
         for first, second in zip(_epoch(resident, policy, seed), _epoch(mapped, policy, seed), strict=True):
             assert all(torch.equal(one, other) for one, other in zip(_unpadded(first), _unpadded(second), strict=True))
+
+
+@pytest.mark.parametrize(("mosaic", "widths"), [(0.0, {1, 2}), (0.5, {2})])
+def test_which_mosaics_have_room_does_not_hang_on_the_batch(mosaic: float, widths: set[int]) -> None:
+    """As on a GPU, truth is then padded up to the fullest picture of the set."""
+    policy = replace(STILL, mosaic=mosaic)
+    drawn = Feed(_pictures(), "cpu", resident=False).epoch(
+        batch_size=1, policy=policy, generator=torch.Generator().manual_seed(0)
+    )
+    assert {batch.boxes.shape[1] for batch, _ in drawn} == widths
 
 
 def test_an_epoch_left_early_ends_and_the_next_begins_anew() -> None:
