@@ -164,7 +164,7 @@ class Qat:
 class Export:
     """conf/export: the ONNX files."""
 
-    opset: Positive
+    opset: Annotated[int, Range(13)]  # the first with a scale for each channel of a quantized tensor
     simplify: bool
 
 

@@ -85,6 +85,7 @@ def test_undeclared_section_cannot_be_read(project: Path, capsys: pytest.Capture
         (lambda v: v["nms"].update(iou_threshold=60), "nms.iou_threshold must be from 0 to 1, found 60"),
         (lambda v: v["nms"].update(max_detections=1.5), "nms.max_detections must be a whole number, found 1.5 (float)"),
         (lambda v: v["benchmark"].update(runtimes=["torch", 3]), "benchmark.runtimes[1] must be text, found 3 (int)"),
+        (lambda v: v["export"].update(opset=12), "export.opset must be at least 13, found 12"),
         (lambda v: v["export"].update(simplify="yes"), "export.simplify must be true or false, found 'yes' (str)"),
         (lambda v: v.update(train=None), "train must be a mapping, found nothing (null)"),
         (lambda v: v.update(trian={}), "unknown key trian (did you mean train?)"),
