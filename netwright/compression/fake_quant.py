@@ -18,6 +18,7 @@ from netwright.compression.modelopt_parts import (
 )
 from netwright.compression.placement import insert_quantizers, quantization_sites
 from netwright.compression.tracing import trace_raw
+from netwright.errors import UserError
 from netwright.models.detector import Detector, RawPredictions
 
 BITS = 8
@@ -48,7 +49,7 @@ class QuantizedDetector(Detector):
         quantizers = {site.quantizer: _quantizer(axis=None) for site in sites}
         self.add_module(_ACTIVATIONS, nn.ModuleDict(quantizers))
         for name in sorted(layers):
-            _quantize_weight(self.get_submodule(name))
+            _quantize_weight(name, self.get_submodule(name))
         self.graph = graph
 
     def predict_raw(self, pixels: Tensor) -> RawPredictions:
@@ -101,8 +102,10 @@ def _quantizer(axis: int | None) -> TensorQuantizer:
     return TensorQuantizer(QuantizerAttributeConfig(num_bits=BITS, axis=axis, backend=_BACKEND))
 
 
-def _quantize_weight(layer: nn.Module) -> None:
+def _quantize_weight(name: str, layer: nn.Module) -> None:
     """Turn a convolution into modelopt's, in place: fake quantizer on the weight, none on its input and output."""
+    if type(layer) not in QuantModuleRegistry:
+        raise UserError(f"{name} of model.backbone is a {type(layer).__name__}, which has no INT8 form: choose another")
     quantized = QuantModuleRegistry.convert(layer)
     quantized.weight_quantizer.set_from_attribute_config(
         QuantizerAttributeConfig(num_bits=BITS, axis=0, backend=_BACKEND)

@@ -20,6 +20,7 @@ from netwright.compression.quantized import load_network, record_quantizers, sav
 from netwright.compression.reports import quantization_as_dict
 from netwright.errors import UserError
 from netwright.models.cost import cost_of
+from tests.compression.conftest import make_detector
 
 BACKBONES = ["tf_efficientnet_lite0", "resnet18", "mobilenetv4_conv_small"]
 
@@ -250,3 +251,15 @@ def test_damaged_quantizers_are_one_clear_line(quantized, tmp_path):
     path.write_text(json.dumps(value))
     with pytest.raises(UserError, match=r"activation_ranges\.add"):
         load_network(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "said"),
+    [
+        ("nf_resnet26", "is a ScaledStdConv2d, which has no INT8 form"),
+        ("densenet121", "follows no convolution, so it cannot be folded"),
+    ],
+)
+def test_a_backbone_without_an_integer_form_is_one_clear_line(backbone, said):
+    with pytest.raises(UserError, match=said):
+        QuantizedDetector(fold_batch_norms(make_detector(backbone)))
