@@ -77,6 +77,8 @@ def drop_unread_layers(body: nn.Module, height: int, width: int) -> None:
     traced.graph.eliminate_dead_code()
     read = {str(node.target) for node in traced.graph.nodes if node.op == "call_module"}
     unread = {name: body.get_submodule(name) for name in called - read}
+    if not unread:
+        return
     shapes = _shapes(body, height, width)
     _put(body, {name: nn.Identity() for name in unread})
     try:
