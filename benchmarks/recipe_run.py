@@ -84,7 +84,7 @@ def seeded(recipe: str, seed: int, settings: Settings, inputs: str = "") -> Run:
 
 
 def inputs_of(place: Place) -> str:
-    """A hash of the converted dataset's manifest, which holds those of its files, and of the backbone's file."""
+    """A hash of the converted dataset's manifest, whose fingerprint is of its content, and of the backbone's file."""
     backbone = sha256_of(place.backbone) if place.backbone else ""
     return hashlib.sha256(f"{json.dumps(asdict(read_manifest(place.data)))}{backbone}".encode()).hexdigest()
 
