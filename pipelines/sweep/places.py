@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from netwright.artifacts.lock_file import taken
 from pipelines.tracking.starts import scratch_of
 
 RESULTS = "sweeps"
@@ -86,14 +87,6 @@ def locked_at_once(path: Path, *, patience: float = 0.0) -> Iterator[TextIO | No
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience
     with path.open("a") as stream:
-        while not (taken := _taken(stream)) and time.monotonic() < deadline:
+        while not (ours := taken(stream)) and time.monotonic() < deadline:
             time.sleep(_LOOK)
-        yield stream if taken else None
-
-
-def _taken(stream: TextIO) -> bool:
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        yield stream if ours else None

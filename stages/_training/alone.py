@@ -1,7 +1,6 @@
 """One process at a time for one piece of work; a forgotten one, whose DVC is gone, is stopped."""
 
 import contextlib
-import fcntl
 import json
 import os
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from netwright.artifacts.lock_file import taken
 from netwright.errors import UserError
 
 IN_SWEEP = "NETWRIGHT_IN_SWEEP"  # set for the stages of a sweep: nobody is there to start a refused one again
@@ -44,7 +44,7 @@ def alone(lock: Path, refusal: str, *, waits: bool = False) -> Iterator[None]:
 def if_free(lock: Path) -> Iterator[bool]:
     """Hold ``lock`` for the block where no process does; yield whether that is so."""
     with lock.open("a+", encoding="utf-8") as stream:
-        yield _taken(stream)
+        yield taken(stream)
 
 
 def in_use(lock: Path) -> bool:
@@ -59,7 +59,7 @@ def _take(stream: TextIO, lock: Path, refusal: str, *, waits: bool) -> None:
     """A holder that has not said who it is, or is gone, only looks or tidies: it is waited for in any case."""
     deadline = time.monotonic() + 2 * PATIENCE  # time to be stopped, and to be gone
     said = False
-    while not _taken(stream):
+    while not taken(stream):
         process, runner = _holder(lock)
         lives = process is not None and _lives(process)
         if process and lives and runner and not _lives(runner):
@@ -72,14 +72,6 @@ def _take(stream: TextIO, lock: Path, refusal: str, *, waits: bool) -> None:
         if not waits and time.monotonic() > deadline:
             raise UserError(f"{refusal}, and it does not end: stop it")
         time.sleep(_LOOK)
-
-
-def _taken(stream: TextIO) -> bool:
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _holder(lock: Path) -> tuple[Process | None, Process | None]:

@@ -21,11 +21,7 @@ from netwright.training.recipe import EpochMetrics
 from netwright.training.step import Step
 from netwright.training.team import Team
 from netwright.types import AugmentPolicy, NmsPolicy
-from tests.training.blocks import RECIPE, blocks, small_network
-
-
-def _constant(value: float) -> Accuracy:
-    return Accuracy(map50_95=value, map50=value, per_class={}, per_class50={})
+from tests.training.blocks import RECIPE, blocks, constant, small_network
 
 
 def test_training_finds_the_blocks() -> None:
@@ -49,7 +45,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     outcomes = []
     for _ in range(2):
         network = small_network()
-        fit(network, blocks(8), recipe=RECIPE, device="cpu", score=lambda _: _constant(0.1), on_epoch=lambda _: None)
+        fit(network, blocks(8), recipe=RECIPE, device="cpu", score=lambda _: constant(0.1), on_epoch=lambda _: None)
         outcomes.append(network.state_dict())
     assert all(torch.equal(outcomes[0][name], outcomes[1][name]) for name in outcomes[0])
 
@@ -59,7 +55,7 @@ def test_the_best_epochs_weights_are_kept() -> None:
 
     def score(candidate: torch.nn.Module) -> Accuracy:
         seen.append({name: tensor.clone() for name, tensor in candidate.state_dict().items()})
-        return _constant(next(scores))
+        return constant(next(scores))
 
     network = small_network()
     recipe = replace(RECIPE, epochs=3)
@@ -76,9 +72,9 @@ def test_the_first_weights_stay_when_no_epoch_beats_them() -> None:
         blocks(8),
         recipe=RECIPE,
         device="cpu",
-        score=lambda _: _constant(0.4),
+        score=lambda _: constant(0.4),
         on_epoch=lambda _: None,
-        start=_constant(0.5),
+        start=constant(0.5),
     )
     assert result.best_epoch == 0
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
@@ -90,7 +86,7 @@ def test_training_stops_when_patience_ends() -> None:
         blocks(4),
         recipe=replace(RECIPE, epochs=9, patience=2),
         device="cpu",
-        score=lambda _: _constant(0.2),
+        score=lambda _: constant(0.2),
         on_epoch=lambda _: None,
     )
     assert len(result.history) == 3
@@ -102,7 +98,7 @@ def test_patience_waits_until_val_is_scored() -> None:
         blocks(4),
         recipe=replace(RECIPE, epochs=9, patience=1, validate_every=3),
         device="cpu",
-        score=lambda _: _constant(0.2),
+        score=lambda _: constant(0.2),
         on_epoch=lambda _: None,
     )
     assert len(result.history) == 6
@@ -120,9 +116,7 @@ def test_the_last_plain_epochs_show_whole_pictures(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Step, "__call__", noted)
     policy = AugmentPolicy(flip=0.5, turn=0.5, scale=(0.5, 2.0), translate=0.2, mosaic=0.5)
     recipe = replace(RECIPE, epochs=3, plain_epochs=1, batch_size=4, augment=policy)
-    fit(
-        small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0.2), on_epoch=lambda _: None
-    )
+    fit(small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: constant(0.2), on_epoch=lambda _: None)
     assert policies == [policy, policy, replace(policy, scale=(1.0, 1.0), translate=0.0, mosaic=0.0)]
 
 
@@ -131,7 +125,7 @@ def test_clip_norm_0_leaves_gradients_as_they_are() -> None:
     for norm in (0.0, 1e9):
         network = small_network()
         recipe = replace(RECIPE, clip_norm=norm)
-        fit(network, blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None)
+        fit(network, blocks(4), recipe=recipe, device="cpu", score=lambda _: constant(0), on_epoch=lambda _: None)
         weights.append(network.head.reach[0].weight.detach().clone())
     assert torch.equal(*weights)
 
@@ -140,7 +134,7 @@ def test_a_loss_that_is_no_number_names_its_step() -> None:
     network = small_network()
     torch.nn.init.constant_(network.head.reach[0].bias, float("nan"))
     with pytest.raises(UserError, match="step 1 of epoch 1"):
-        fit(network, blocks(4), recipe=RECIPE, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None)
+        fit(network, blocks(4), recipe=RECIPE, device="cpu", score=lambda _: constant(0), on_epoch=lambda _: None)
 
 
 def test_schedule_warms_up_holds_and_falls_along_a_cosine() -> None:
@@ -188,7 +182,7 @@ def test_frozen_layers_and_norms_stay_as_they_are() -> None:
     network = small_network()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     recipe = replace(RECIPE, freeze=("backbone.*",))
-    fit(network, blocks(8), recipe=recipe, device="cpu", score=lambda _: _constant(0.1), on_epoch=lambda _: None)
+    fit(network, blocks(8), recipe=recipe, device="cpu", score=lambda _: constant(0.1), on_epoch=lambda _: None)
     changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
     assert not any(name.startswith("backbone.") for name in changed)
     assert any(name.startswith("head.") for name in changed)
@@ -199,7 +193,7 @@ def test_freeze_norms_holds_every_statistic() -> None:
     network = small_network()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items() if "running" in name}
     recipe = replace(RECIPE, freeze_norms=True)
-    fit(network, blocks(8), recipe=recipe, device="cpu", score=lambda _: _constant(0.1), on_epoch=lambda _: None)
+    fit(network, blocks(8), recipe=recipe, device="cpu", score=lambda _: constant(0.1), on_epoch=lambda _: None)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items() if name in before)
 
 
@@ -213,7 +207,7 @@ def test_a_pattern_over_batch_norms_serves_a_network_in_which_they_are_folded_to
 def test_a_freeze_pattern_that_names_nothing_is_refused() -> None:
     recipe = replace(RECIPE, freeze=("backbon.*",))
     with pytest.raises(UserError, match="backbon"):
-        fit(small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=print)
+        fit(small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: constant(0), on_epoch=print)
 
 
 def test_a_class_weight_changes_what_its_objects_count_and_names_must_be_known() -> None:
@@ -225,7 +219,7 @@ def test_a_class_weight_changes_what_its_objects_count_and_names_must_be_known()
             blocks(8),
             recipe=recipe,
             device="cpu",
-            score=lambda _: _constant(0),
+            score=lambda _: constant(0),
             on_epoch=lambda _: None,
         )
         losses[str(weights)] = result.history[0].loss_box
@@ -234,12 +228,12 @@ def test_a_class_weight_changes_what_its_objects_count_and_names_must_be_known()
     assert heavy > plain * 1.2
     recipe = replace(RECIPE, class_weights={"blue": 2.0})
     with pytest.raises(UserError, match="blue: the classes are red, green"):
-        fit(small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=print)
+        fit(small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: constant(0), on_epoch=print)
 
 
 def test_one_picture_can_be_learnt_from() -> None:
     result = fit(
-        small_network(), blocks(1), recipe=RECIPE, device="cpu", score=lambda _: _constant(0.1), on_epoch=lambda _: None
+        small_network(), blocks(1), recipe=RECIPE, device="cpu", score=lambda _: constant(0.1), on_epoch=lambda _: None
     )
     assert len(result.history) == RECIPE.epochs
 
@@ -251,7 +245,7 @@ def test_more_processes_than_pictures_are_refused() -> None:
             blocks(3),
             recipe=RECIPE,
             device="cpu",
-            score=lambda _: _constant(0),
+            score=lambda _: constant(0),
             on_epoch=print,
             team=Team(rank=0, size=5),
         )
@@ -261,6 +255,6 @@ def test_more_processes_than_pictures_are_refused() -> None:
 def test_the_result_says_which_precision_was_used(precision: Precision) -> None:
     recipe = replace(RECIPE, epochs=1, precision=precision)
     result = fit(
-        small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: _constant(0), on_epoch=lambda _: None
+        small_network(), blocks(4), recipe=recipe, device="cpu", score=lambda _: constant(0), on_epoch=lambda _: None
     )
     assert result.precision == (precision if precision != "auto" else arithmetic_for("auto", torch.device("cpu")))

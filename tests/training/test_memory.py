@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from netwright.errors import UserError
-from netwright.evaluation.coco import Accuracy
 from netwright.evaluation.detect import score_network
 from netwright.models.detector import Detector, RawPredictions
 from netwright.models.losses import DetectionLoss
@@ -19,11 +18,7 @@ from netwright.training.checkpoints import Checkpoints
 from netwright.training.loop import fit
 from netwright.training.team import Team
 from netwright.types import NmsPolicy
-from tests.training.blocks import RECIPE, blocks, small_network
-
-
-def _constant(value: float) -> Accuracy:
-    return Accuracy(map50_95=value, map50=value, per_class={}, per_class50={})
+from tests.training.blocks import RECIPE, blocks, constant, small_network
 
 
 class _Holding(nn.Module):
@@ -53,7 +48,7 @@ def test_too_little_memory_says_which_batch_to_try(monkeypatch: pytest.MonkeyPat
             blocks(4),
             recipe=RECIPE,
             device="cpu",
-            score=lambda _: _constant(0),
+            score=lambda _: constant(0),
             on_epoch=lambda _: None,
         )
 
@@ -70,7 +65,7 @@ def test_auto_batch_halves_the_batch_until_memory_suffices(
         return plain(network, raw, *others, **named)
 
     monkeypatch.setattr(forward, "detection_loss", small_memory)
-    arguments = {"device": "cpu", "score": lambda _: _constant(0.1), "on_epoch": lambda _: None}
+    arguments = {"device": "cpu", "score": lambda _: constant(0.1), "on_epoch": lambda _: None}
     outcomes = []
     for recipe in (
         replace(RECIPE, batch_size=8, auto_batch=True),
@@ -107,7 +102,7 @@ def test_memory_that_runs_out_later_keeps_the_epochs_so_far(
             checkpoints=checkpoints,
             team=Team(),
             device="cpu",
-            score=lambda _: _constant(0.1),
+            score=lambda _: constant(0.1),
             on_epoch=lambda _: None,
         )
     assert checkpoints.newest() is not None
@@ -127,7 +122,7 @@ def test_what_is_advised_was_not_tried_before(monkeypatch: pytest.MonkeyPatch) -
             checkpoints=None,
             team=Team(),
             device="cpu",
-            score=lambda _: _constant(0),
+            score=lambda _: constant(0),
             on_epoch=lambda _: None,
         )
 

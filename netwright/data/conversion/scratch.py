@@ -5,7 +5,8 @@ import fcntl
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+
+from netwright.artifacts.lock_file import taken
 
 _LAYOUT = 1  # raise it when what lies in the folder changes its form
 
@@ -20,13 +21,7 @@ def dataset_scratch(scratch: Path, source: Path, name: str) -> Iterator[Path]:
     folder = scratch / "convert" / key[:16]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
-        _take(lock, name)
+        if not taken(lock):
+            print(f"convert: another conversion of {name} runs in this project: this one waits for it", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
-
-
-def _take(lock: TextIO, name: str) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"convert: another conversion of {name} runs in this project: this one waits for it", flush=True)
-        fcntl.flock(lock, fcntl.LOCK_EX)
