@@ -103,14 +103,13 @@ def _compact(batch: Labelled, room: int) -> Labelled:
 
 
 def _recolour(pixels: Tensor, chances: Chances) -> Tensor:
-    """Brightness, contrast about the mean, saturation about each pixel's grey: a matrix (3, 3) for each picture."""
+    """Brightness, contrast about the mean, saturation about each pixel's grey, each a factor for a picture."""
 
     def factor(name: str) -> Tensor:
-        return chances.column(name)[:, None, None]
+        return chances.column(name)[:, None, None, None]
 
     brightness, contrast, saturation = (factor(name) for name in ("brightness", "contrast", "saturation"))
-    mean = pixels.mean((1, 2, 3))[:, None, None]
-    identity = torch.eye(3, device=pixels.device)
-    matrix = brightness * contrast * (saturation * identity + (1 - saturation) / 3)
-    shift = (brightness * (1 - contrast) * mean).expand(-1, 3, 1)
-    return torch.baddbmm(shift, matrix, pixels.flatten(2)).view_as(pixels).clamp_(0, 255)
+    grey = pixels.mean(1, keepdim=True)
+    mean, strength = grey.mean((2, 3), keepdim=True), brightness * contrast
+    flat = strength * (1 - saturation) * grey + brightness * (1 - contrast) * mean
+    return torch.addcmul(flat, pixels, strength * saturation).clamp_(0, 255)
