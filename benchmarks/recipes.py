@@ -55,7 +55,9 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=1, help="trainings at a time")
     parser.add_argument("--limit", type=float, default=1e9, help="seconds after which all that runs is killed")
     parser.add_argument("--failures", type=int, default=2, help="failed trainings that end it all")
-    parser.add_argument("--set", nargs="+", default=[], metavar="SECTION.KEY=VALUE", help="for every recipe")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="SECTION.KEY=VALUE", help="for every recipe"
+    )
     parser.add_argument("--backbone-of", type=Path, help="model folder whose backbone stands for the catalog's weights")
     parser.add_argument("--keep-models", action="store_true")
 
@@ -80,7 +82,7 @@ def planned(arguments: argparse.Namespace, recipes: Mapping[str, Mapping[str, An
     params, common = read_params(arguments.project), parsed_changes(arguments.set)
     settings = {name: changed_settings(params, {**changes, **common}) for name, changes in recipes.items()}
     inputs = inputs_of(place)
-    return [seeded(name, seed, settings[name], inputs) for seed in arguments.seeds for name in settings]
+    return [seeded(name, seed, settings[name], inputs) for seed in dict.fromkeys(arguments.seeds) for name in settings]
 
 
 def train_all(runs: Sequence[Run], place: Place, arguments: argparse.Namespace) -> None:

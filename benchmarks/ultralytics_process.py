@@ -118,7 +118,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--size", type=int, default=640)
     parser.add_argument("--amp", action="store_true")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="any setting of Ultralytics' own")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="any setting of Ultralytics' own"
+    )
     parser.add_argument("--limit", type=float, default=3600, help="seconds that one call may take")
     sys.exit(guarded("ultralytics_process", lambda: _run(parser.parse_args())))
 

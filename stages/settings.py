@@ -10,6 +10,7 @@ from netwright.types import AugmentPolicy, NmsPolicy, Positive, Range, Share
 
 Count = Annotated[int, Range(0)]
 Amount = Annotated[float, Range(0)]
+Seed = Annotated[int, Range(0, 2**63 - 1)]  # what torch takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class SceneSettings:
     val: Positive
     test: Positive
     size: Positive
-    seed: Count
+    seed: Seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class SplitSettings:
 
     group_by: str  # auto, none, folder, or a regular expression over the name: what it matches stays together
     shares: SplitShares
-    seed: Count
+    seed: Seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +100,7 @@ class PretrainInit:
     """conf/pretrain_init: where the first weights come from."""
 
     weights: str  # a catalog name, "random", or the path of a local safetensors file
-    seed: Count
+    seed: Seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +118,7 @@ class Train:
     iou_power: Annotated[float, Range(0.1, 10)]  # of IoU in the boxes' loss; above 1 (3) for tighter boxes
     precision: Literal["auto", "fp32", "bf16", "fp16"]  # auto: bf16 where the hardware computes it, else fp32
     threads: Positive
-    seed: Count
+    seed: Seed
     patience: Count  # epochs without a better val mAP50-95 before stopping; 0: never
     validate_every: Positive  # epochs between looks at val; the last is always looked at
     decay_share: Share  # of all steps, at the end: the learning rate falls along a cosine
@@ -225,7 +226,7 @@ class Certificate:
         ]
     ]
     resamples: Annotated[int, Range(100)]  # of the pictures, for the intervals
-    seed: Count
+    seed: Seed
     confidence: Annotated[float, Range(0.5, 0.999)]
     dataset_licence: str  # empty: no certificate is issued
     limitations: list[str]  # empty: no certificate is issued

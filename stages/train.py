@@ -1,16 +1,12 @@
 """train: data/converted and models/init to models/trained, with its metrics and curves."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from netwright.types import NmsPolicy
 from stages import paths
 from stages._entry import Host, stage
 from stages._training.tuned import Ground, Scorer, tuned
 from stages.settings import Settings, Train
-
-if TYPE_CHECKING:
-    from netwright.data.feeding.pictures import PictureSet
 
 
 def run(train: Train, nms: NmsPolicy, *, ground: Ground, target: Path) -> None:
@@ -19,6 +15,7 @@ def run(train: Train, nms: NmsPolicy, *, ground: Ground, target: Path) -> None:
     from netwright.models.build import build_network
     from netwright.models.cost import macs_of, parameters_of
     from stages._training.epochs import recipe_of, write_history, write_metrics
+    from stages._training.notices import notices
 
     architecture, tensors = load_model_files(ground.source)
     network = build_network(architecture)
@@ -29,8 +26,8 @@ def run(train: Train, nms: NmsPolicy, *, ground: Ground, target: Path) -> None:
         f"train: {len(pictures)} pictures, {len(val)} for validation, {architecture.backbone} on {ground.device}",
         flush=True,
     )
-    if missing := _without_boxes(pictures):
-        print(f"train: no box of {', '.join(missing)} in the train split: that cannot be learnt", flush=True)
+    for notice in notices(train, pictures, architecture.levels):
+        print(f"train: {notice}", flush=True)
     with tuned(ground, network, pictures, recipe=recipe_of(train), settings=(train, nms), score=score) as result:
         accuracy = score(network)
         save_model_files(target, architecture, network.state_dict())
@@ -42,10 +39,6 @@ def run(train: Train, nms: NmsPolicy, *, ground: Ground, target: Path) -> None:
             macs=macs_of(network),
             val=accuracy,
         )
-
-
-def _without_boxes(pictures: "PictureSet") -> list[str]:
-    return [name for index, name in enumerate(pictures.classes) if not any(index in own for own in pictures.labels)]
 
 
 @stage("train")

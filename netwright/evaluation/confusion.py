@@ -35,8 +35,8 @@ class Confusion:
 def confusion_matrix(evaluation: Evaluation, *, iou: float = 0.5, score: float = 0.25) -> Confusion:
     """Match each picture's detections of at least ``score``, best first, with its boxes of whatever class.
 
-    A detection takes the free box with the largest overlap of at least ``iou``. Crowds are left out, and so is what
-    a picture has beyond its 100 best detections.
+    A detection takes the free box with the largest overlap of at least ``iou``. Crowds are no boxes
+    to be missed, but what is found on them is a false alarm here. A picture counts with its 100 best detections.
     """
     found = evaluation.coco.confusion_matrix(iou_thr=iou, min_score=score)
     return Confusion(

@@ -7,6 +7,7 @@ holds, and a cell wanted by several boxes goes to the one that it overlaps most.
 Shapes: B pictures, A anchor points, M boxes (padded), C classes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -76,6 +77,15 @@ def _inside(points: Tensor, boxes: Tensor) -> Tensor:
     x, y = points.t().contiguous().unbind(0)
     left, top, right, bottom = boxes.unsqueeze(2).unbind(-1)
     return (x - left > TINY) & (right - x > TINY) & (y - top > TINY) & (bottom - y > TINY)
+
+
+def hold_points(boxes: Tensor, strides: Sequence[int]) -> Tensor:
+    """Which boxes (N, 4), xyxy in input pixels, hold an anchor point of any level: (N,) bool; no cell takes others."""
+    found = torch.zeros(len(boxes), dtype=torch.bool)
+    for stride in strides:
+        first = (torch.floor(boxes[:, :2] / stride - 0.5) + 1.5) * stride  # the first centre beyond the low corner
+        found |= (first < boxes[:, 2:]).all(-1)
+    return found
 
 
 def _top(alignment: Tensor, allowed: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """timm backbones as feature extractors with static padding."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import timm
@@ -33,8 +33,8 @@ class Backbone(nn.Module):
 def build_backbone(name: str, levels: tuple[int, ...], spec: InputSpec) -> Backbone:
     """A randomly initialised backbone for an input of ``spec``'s size.
 
-    Raises UserError for an unknown name, a model without feature maps, strides that it has not or that do not double,
-    or a size that the largest stride does not divide.
+    Raises UserError for an unknown name, a model without feature maps of (C, H / stride, W / stride), strides that it
+    has not or that do not double, or a size that the largest stride does not divide.
     """
     if not levels or any(coarse != 2 * fine for fine, coarse in pairwise(levels)):
         raise UserError(f"model.levels is {list(levels)}: give strides that double, such as [8, 16, 32]")
@@ -47,13 +47,36 @@ def build_backbone(name: str, levels: tuple[int, ...], spec: InputSpec) -> Backb
             f"model.height x model.width is {spec.height}x{spec.width}: make both multiples of {max(levels)}, "
             "the largest of model.levels"
         )
-    body = timm.create_model(
-        name, pretrained=False, features_only=True, out_indices=tuple(strides[stride] for stride in levels)
-    )
+    try:
+        body = timm.create_model(
+            name, pretrained=False, features_only=True, out_indices=tuple(strides[stride] for stride in levels)
+        )
+        make_padding_static(body, spec.height, spec.width)
+        found = [tuple(shape) for shape in _shapes(body, spec.height, spec.width)]
+    except (AssertionError, RuntimeError, ValueError, TypeError) as error:  # such as a transformer of another size
+        raise UserError(
+            f"model.backbone {name!r} does not run on pictures of {spec.height}x{spec.width} ({_first_line(error)}): "
+            "choose a convolutional model"
+        ) from None
     channels = tuple(_feature_info(body).channels())
-    make_padding_static(body, spec.height, spec.width)
+    wanted = [
+        (1, count, spec.height // level, spec.width // level) for count, level in zip(channels, levels, strict=True)
+    ]
+    if found != wanted:
+        raise UserError(
+            f"model.backbone {name!r} gives maps of {_sizes(found)} where strides {list(levels)} ask for "
+            f"{_sizes(wanted)}: choose a convolutional model that pads its borders"
+        )
     drop_unread_layers(body, spec.height, spec.width)
     return Backbone(body, channels)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _sizes(shapes: Sequence[tuple[int, ...]]) -> str:
+    return ", ".join("x".join(map(str, shape[1:])) for shape in shapes)
 
 
 class _LayerTracer(fx.Tracer):

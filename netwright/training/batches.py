@@ -38,6 +38,16 @@ def padded_truth(pictures: PictureSet, indices: list[int], room: int = 1) -> tup
     return boxes, labels, valid
 
 
+def steps_of_an_epoch(pictures: int, batch_size: int, team: Team) -> int:
+    """Batches of an epoch; a last one of a single picture, or of less than one for each process, is left out.
+
+    In one picture a batch norm over pooled maps has nothing to normalise. Where it is all there is, it stays.
+    """
+    whole, rest = divmod(pictures, batch_size)
+    least = max(2, team.size) if whole else team.size
+    return whole + (1 if rest >= least else 0)
+
+
 def fits_on_device(pictures: PictureSet, device: str) -> bool:
     """Whether all pixels may live on ``device``. Not on the CPU: there the mapped file already is in its memory."""
     if torch.device(device).type != "cuda":
@@ -63,12 +73,12 @@ class Feed:
     ) -> Iterator[tuple[Labelled, Chances]]:
         """One epoch of batches, pixels uint8 (B, 3, H, W), and how to augment them, on the device.
 
-        Every picture comes once; the last batch may be smaller, and is left out where it holds fewer pictures than the
-        team processes. ``generator`` lives on the CPU: the same seed gives the same batches wherever the pixels live,
+        Every picture comes once; the last batch may be smaller, or left out (see steps_of_an_epoch).
+        ``generator`` lives on the CPU: the same seed gives the same batches wherever the pixels live,
         and, but for mosaics, whatever the team.
         """
         order = torch.randperm(len(self._pictures), generator=generator)
-        wholes = [whole for whole in order.split(batch_size) if len(whole) >= self._team.size]
+        wholes = order.split(batch_size)[: steps_of_an_epoch(len(order), batch_size, self._team)]
         drawn = [draw_chances(len(whole), policy, generator) for whole in wholes]
         tables = [chances.share(self._team.rank, self._team.size).table for chances in drawn]
         sent = torch.cat(tables).to(self._device).split([len(table) for table in tables])

@@ -51,8 +51,14 @@ class Checkpoints:
         """Remove every checkpoint: the training is over and its result safe."""
         for path in self._files():
             _remove(path)
+        self.tidy()
         with contextlib.suppress(OSError):  # another's file in it, or it never was
             self.folder.rmdir()
+
+    def tidy(self) -> None:
+        """Remove what a kill left half written; only whoever has the folder alone may."""
+        for path in self.folder.glob(".epoch-*"):
+            path.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("epoch-*.safetensors"), reverse=True)

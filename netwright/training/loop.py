@@ -12,7 +12,7 @@ from netwright.data.feeding.pictures import PictureSet
 from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy
 from netwright.models.detector import Detector
-from netwright.training.batches import Feed, fits_on_device
+from netwright.training.batches import Feed, fits_on_device, steps_of_an_epoch
 from netwright.training.checkpoints import Checkpoints, Snapshot
 from netwright.training.freezing import freeze, hold_norms
 from netwright.training.memory import enough_memory
@@ -56,7 +56,7 @@ def fit(
     freeze(network, recipe.freeze)
     found = team.told(checkpoints.newest() if checkpoints else None)
     recipe = _as_begun(recipe, found)
-    steps = _steps_of_an_epoch(len(pictures), recipe.batch_size, team)
+    steps = steps_of_an_epoch(len(pictures), recipe.batch_size, team)
     state = TrainingState(network, recipe, steps=steps, best=start.map50_95 if start else -1.0)
     if found:
         state.restore(found)
@@ -97,11 +97,6 @@ def _as_begun(recipe: Recipe, found: Snapshot | None) -> Recipe:
         return recipe
     begun = {name: found.facts[name] for name in ("batch_size", "learning_rate") if name in found.facts}
     return replace(recipe, **begun)
-
-
-def _steps_of_an_epoch(pictures: int, batch_size: int, team: Team) -> int:
-    whole, rest = divmod(pictures, batch_size)
-    return whole + (1 if rest and rest >= team.size else 0)
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ def _advice(recipe: Recipe) -> Iterator[str]:
     if recipe.batch_size > 1:
         yield f"set train.batch_size to {recipe.batch_size // 2}"
         if not recipe.auto_batch:
-            yield "train.auto_batch to true"
+            yield "train.auto_batch to true (for one process)"
     if recipe.precision == "fp32":
         yield "train.precision to bf16"
     yield "shrink the input (model.height, model.width)"

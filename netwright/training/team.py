@@ -5,6 +5,8 @@ not by its wrapper, because a captured step has to contain that sum.
 """
 
 import os
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,6 +17,7 @@ from torch import Tensor
 from netwright.errors import UserError
 
 Value = TypeVar("Value")
+_LOOK_EVERY = 1.0  # seconds between looks whether the leader lives
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,23 @@ def assemble(processes: int, device: str) -> Team:
         )
     from lightning.fabric import Fabric
 
+    parent = os.getppid()
     fabric: Any = Fabric(accelerator="gpu" if device == "cuda" else "cpu", devices=processes, strategy="ddp")
     fabric.launch()
     if device == "cuda":
         torch.cuda.set_device(fabric.device)
+    if fabric.global_rank and "TORCHELASTIC_RUN_ID" not in os.environ:  # torchrun ends its processes itself
+        threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     return Team(rank=fabric.global_rank, size=fabric.world_size)
+
+
+def is_of_another(error: RuntimeError) -> bool:
+    """Whether gloo or NCCL says by ``error`` that another process has ended, which then has said why."""
+    return any(words in str(error) for words in ("Connection closed by peer", "remote process exited"))
+
+
+def _leave_with(parent: int) -> None:
+    """A follower whose leader has died would wait for it, and hold its GPU, until the connection times out."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_EVERY)
+    os._exit(1)

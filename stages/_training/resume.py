@@ -27,7 +27,7 @@ _CODE = Path(__file__).resolve().parents[2]
 
 @contextlib.contextmanager
 def resumable(
-    stage: str, *, settings: Sequence[Any], data: Path, source: Path, device: str, scratch: Path
+    stage: str, *, settings: Sequence[Any], data: Path, source: Path, device: str, processes: int, scratch: Path
 ) -> Iterator["Checkpoints"]:
     """Hold the checkpoints of ``stage`` for these settings, dataset and start network, alone.
 
@@ -38,17 +38,18 @@ def resumable(
     from netwright.training.checkpoints import Checkpoints
 
     inputs = [data / MANIFEST, source / WEIGHTS, source / ARCHITECTURE]
-    folder = scratch / FOLDER / f"{stage}-{_key(settings, inputs, device)}"
+    folder = scratch / FOLDER / f"{stage}-{_key(settings, inputs, device, processes)}"
     refusal = f"{stage}: another run trains exactly this"
     with alone(folder.with_suffix(".lock"), refusal, waits=IN_SWEEP in os.environ):
         checkpoints = Checkpoints(folder)
+        checkpoints.tidy()
         _forget(folder, stage)
         yield checkpoints
         checkpoints.clear()
 
 
-def _key(settings: Sequence[Any], inputs: Sequence[Path], device: str) -> str:
-    """Equal keys mean equal outcomes: values, inputs, code, torch and kind of device."""
+def _key(settings: Sequence[Any], inputs: Sequence[Path], device: str, processes: int) -> str:
+    """Equal keys mean equal outcomes: values, inputs, code, torch, kind and number of devices."""
     import torch
 
     said = {
@@ -57,6 +58,7 @@ def _key(settings: Sequence[Any], inputs: Sequence[Path], device: str) -> str:
         "code": _code_hash(),
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "processes": processes,
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 

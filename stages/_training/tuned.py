@@ -85,6 +85,7 @@ def tuned(
         data=ground.data,
         source=ground.source,
         device=ground.device,
+        processes=team.size,
         scratch=ground.scratch,
     ) as checkpoints:
         journal = ground.scratch / JOURNALS / f"{checkpoints.folder.name}.jsonl"
@@ -116,16 +117,22 @@ def _follow(
 ) -> NoReturn:
     """Train with the leader, which keeps and writes everything; then this process has nothing left to do."""
     from netwright.training.auto_batch import fit_in_memory
+    from netwright.training.team import is_of_another
 
-    fit_in_memory(
-        network,
-        pictures,
-        recipe=recipe,
-        device=ground.device,
-        score=score,
-        on_epoch=lambda _: None,
-        start=start,
-        checkpoints=None,
-        team=team,
-    )
+    try:
+        fit_in_memory(
+            network,
+            pictures,
+            recipe=recipe,
+            device=ground.device,
+            score=score,
+            on_epoch=lambda _: None,
+            start=start,
+            checkpoints=None,
+            team=team,
+        )
+    except RuntimeError as error:
+        if is_of_another(error):
+            sys.exit(1)
+        raise
     sys.exit(0)

@@ -13,7 +13,19 @@ def _run(project: Path) -> subprocess.CompletedProcess[str]:
     """In a process of its own: the command forks, which torch's threads in this one would not survive."""
     table = project / "table.yaml"
     table.write_text("recipes: {plain: {}, short: {train.epochs: 1}}\n")
-    asked = ["run", str(table), "--project", str(project), "--out", str(project / "runs"), "--device", "cpu"]
+    asked = [
+        "run",
+        str(table),
+        "--project",
+        str(project),
+        "--out",
+        str(project / "runs"),
+        "--device",
+        "cpu",
+        "--seeds",
+        "1",
+        "1",
+    ]
     command = [sys.executable, "-m", "benchmarks.recipes", *asked]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
@@ -23,6 +35,7 @@ def test_results_are_of_the_values_and_the_data_at_hand(tmp_path: Path) -> None:
     assert _run(tmp_path).returncode == 0
     lines = [json.loads(line) for line in (tmp_path / "runs/results.jsonl").read_text().splitlines()]
     assert {line["recipe"]: line["epochs"] for line in lines} == {"plain": 2, "short": 1}
+    assert len(lines) == 2
     assert all(0 <= line["test"]["map50_95"] <= 1 for line in lines)
     assert "0 to do" in _run(tmp_path).stdout
     manifest = tmp_path / paths.CONVERTED / "manifest.json"

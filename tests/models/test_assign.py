@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from netwright.models.assign import IOU_POWER, SCORE_POWER, TOP, Truth, assign
+from netwright.models.assign import IOU_POWER, SCORE_POWER, TOP, Truth, assign, hold_points
 from netwright.models.geometry import anchor_points, boxes_from_distances
 
 
@@ -25,6 +25,16 @@ def _iou(one: np.ndarray, other: np.ndarray) -> float:
     low, high = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
     shared = float(np.prod(np.clip(high - low, 0, None)))
     return shared / (float(np.prod(one[2:] - one[:2])) + float(np.prod(other[2:] - other[:2])) - shared)
+
+
+def test_boxes_that_hold_no_cell_centre_are_told_from_those_that_do() -> None:
+    corners = torch.rand(400, 2, generator=torch.Generator().manual_seed(1)) * 50
+    boxes = torch.cat((corners, corners + torch.rand(400, 2, generator=torch.Generator().manual_seed(2)) * 14), -1)
+    points, _ = anchor_points(64, 64, (8, 16))
+    inside = (points[None] > boxes[:, None, :2]).all(-1) & (points[None] < boxes[:, None, 2:]).all(-1)
+    found = hold_points(boxes, (8, 16))
+    assert torch.equal(found, inside.any(1))
+    assert 0 < int(found.sum()) < 400
 
 
 def test_assignment_equals_its_definition() -> None:

@@ -149,6 +149,9 @@ def test_loss_without_any_box_is_the_objectness_alone() -> None:
         ("test_resnet", (8, 32), (64, 64), "strides that double"),
         ("test_resnet", (16, 8), (64, 64), "strides that double"),
         ("test_resnet", (), (64, 64), "strides that double"),
+        ("swin_tiny_patch4_window7_224", (8, 16), (320, 320), "does not run on pictures of 320x320"),
+        ("swin_tiny_patch4_window7_224", (8, 16), (224, 224), "gives maps of 28x28x192, .* ask for 192x28x28"),
+        ("inception_v4", (8, 16), (64, 64), "model that pads its borders"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_line(

@@ -69,6 +69,7 @@ def test_undeclared_section_cannot_be_read(project: Path, capsys: pytest.Capture
         (lambda v: v["qat"].update(epoch=1), "unknown key qat.epoch (did you mean epochs?)"),
         (lambda v: v["prune"]["recover"].pop("epochs"), "missing key prune.recover.epochs"),
         (lambda v: v["train"]["augment"].update(flop=1), "unknown key train.augment.flop (did you mean flip?)"),
+        (lambda v: v["train"].update(seed=2**64), "train.seed must be from 0 to 9223372036854775807"),
         (
             lambda v: v["train"]["augment"].update(scale=0.5),
             "train.augment.scale must be a list (of a number from 0.1 to 10, a number from 0.1 to 10), found 0.5",

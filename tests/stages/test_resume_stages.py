@@ -47,13 +47,14 @@ def _leave_unfinished(project: Path, nms: NmsPolicy, epoch: int = 1) -> None:
         raise KeyboardInterrupt
 
 
-def _held(project: Path, nms: NmsPolicy):  # type: ignore[no-untyped-def]
+def _held(project: Path, nms: NmsPolicy, processes: int = 1):  # type: ignore[no-untyped-def]
     return resumable(
         "train",
         settings=(nms,),
         data=project / "data",
         source=project / "init",
         device="cpu",
+        processes=processes,
         scratch=project / "scratch",
     )
 
@@ -71,16 +72,26 @@ def test_an_interrupted_training_is_found_again_and_a_finished_one_is_not(projec
         assert _found(checkpoints) is None
 
 
-@pytest.mark.parametrize("changed", ["setting", "data", "network"])
+def test_what_a_kill_left_half_written_is_removed(project: Path) -> None:
+    _leave_unfinished(project, NmsPolicy(), epoch=4)
+    (folder,) = _folders(project)
+    (folder / ".epoch-000005.safetensors.x7").write_bytes(bytes(100))
+    with _held(project, NmsPolicy()) as checkpoints:
+        assert [path.name for path in sorted(folder.iterdir())] == ["epoch-000004.safetensors", "epoch-000004.sha256"]
+        assert _found(checkpoints) == 4
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("changed", ["setting", "data", "network", "processes"])
 def test_whatever_decides_the_outcome_belongs_to_the_key(project: Path, changed: str) -> None:
     nms = NmsPolicy()
     _leave_unfinished(project, nms)
     if changed == "setting":
         nms = replace(nms, iou_threshold=0.5)
-    else:
+    elif changed != "processes":
         name = "data/manifest.json" if changed == "data" else "init/model.safetensors"
         (project / name).write_text("other")
-    with _held(project, nms) as checkpoints:
+    with _held(project, nms, processes=2 if changed == "processes" else 1) as checkpoints:
         assert _found(checkpoints) is None
 
 

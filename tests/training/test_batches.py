@@ -10,11 +10,12 @@ import torch
 from netwright.data.feeding.pictures import PictureSet
 from netwright.data.feeding.preprocess import fit_geometry
 from netwright.training import batches
-from netwright.training.batches import Feed, fits_on_device
+from netwright.training.batches import Feed, fits_on_device, steps_of_an_epoch
+from netwright.training.team import Team
 from netwright.types import AugmentPolicy, InputSpec
 
 STILL = AugmentPolicy(flip=0, scale=(1, 1), translate=0, brightness=0, contrast=0, saturation=0, mosaic=0)
-COUNT = 7
+COUNT = 8
 
 
 def _pictures(folder: Path | None = None) -> PictureSet:
@@ -24,12 +25,12 @@ def _pictures(folder: Path | None = None) -> PictureSet:
         pixels.tofile(folder / "pixels")
         pixels = np.memmap(folder / "pixels", np.uint8, "r", shape=pixels.shape)
     return PictureSet(
-        names=tuple("abcdefg"),
+        names=tuple("abcdefgh"),
         pixels=pixels,
         geometries=(fit_geometry(12, 8, InputSpec(height=8, width=12)),) * COUNT,
         boxes=tuple(np.full((index % 3, 4), [1, 1, 7, 7], np.float32) for index in range(COUNT)),
         labels=tuple(np.full(index % 3, index) for index in range(COUNT)),
-        classes=tuple("abcdefg"),
+        classes=tuple("abcdefgh"),
     )
 
 
@@ -46,7 +47,7 @@ def _unpadded(batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
 
 def test_every_picture_comes_once_with_its_own_truth(tmp_path: Path) -> None:
     found = _epoch(Feed(_pictures(tmp_path), "cpu", resident=False), STILL)
-    assert [len(pixels) for pixels, *_ in found] == [3, 3, 1]
+    assert [len(pixels) for pixels, *_ in found] == [3, 3, 2]
     seen = []
     for pixels, boxes, labels, valid, _ in found:
         assert pixels.dtype == torch.uint8
@@ -58,6 +59,15 @@ def test_every_picture_comes_once_with_its_own_truth(tmp_path: Path) -> None:
             assert (boxes[row][valid[row]] == torch.tensor([1.0, 1, 7, 7])).all()
     assert sorted(seen) == list(range(COUNT))
     assert seen != sorted(seen)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "processes", "steps"), [(8, 1, 3), (7, 1, 2), (1, 1, 1), (8, 2, 3), (8, 3, 2), (2, 2, 1), (6, 1, 2)]
+)
+def test_a_last_batch_of_one_picture_or_too_few_for_the_team_is_left_out(
+    pictures: int, processes: int, steps: int
+) -> None:
+    assert steps_of_an_epoch(pictures, 3, Team(0, processes)) == steps
 
 
 @pytest.mark.parametrize("policy", [STILL, AugmentPolicy(mosaic=0.5)])

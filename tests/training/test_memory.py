@@ -12,10 +12,11 @@ from netwright.errors import UserError
 from netwright.evaluation.detect import score_network
 from netwright.models.detector import Detector, RawPredictions
 from netwright.models.losses import DetectionLoss
-from netwright.training import forward
+from netwright.training import auto_batch, forward
 from netwright.training.auto_batch import fit_in_memory
 from netwright.training.checkpoints import Checkpoints
 from netwright.training.loop import fit
+from netwright.training.memory import TooLittleMemoryError
 from netwright.training.team import Team
 from netwright.types import NmsPolicy
 from tests.training.blocks import RECIPE, blocks, constant, small_network
@@ -80,9 +81,19 @@ def test_auto_batch_halves_the_batch_until_memory_suffices(
     assert all(torch.allclose(outcomes[0][name], tensor, atol=1e-6) for name, tensor in outcomes[1].items())
 
 
-@pytest.mark.parametrize("auto_batch", [False, True])
+def test_with_several_processes_the_batch_is_not_halved_by_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise TooLittleMemoryError("set train.batch_size to 4")
+
+    monkeypatch.setattr(auto_batch, "fit", full)
+    recipe = replace(RECIPE, batch_size=8, auto_batch=True)
+    with pytest.raises(UserError, match="batch_size to 4"):
+        fit_in_memory(small_network(), blocks(8), recipe=recipe, checkpoints=None, team=Team(1, 2))
+
+
+@pytest.mark.parametrize("halves", [False, True])
 def test_memory_that_runs_out_later_keeps_the_epochs_so_far(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, auto_batch: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, halves: bool
 ) -> None:
     calls, plain = [], forward.detection_loss
 
@@ -98,7 +109,7 @@ def test_memory_that_runs_out_later_keeps_the_epochs_so_far(
         fit_in_memory(
             small_network(),
             blocks(4),
-            recipe=replace(RECIPE, epochs=4, auto_batch=auto_batch),
+            recipe=replace(RECIPE, epochs=4, auto_batch=halves),
             checkpoints=checkpoints,
             team=Team(),
             device="cpu",
