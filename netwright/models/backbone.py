@@ -1,15 +1,15 @@
-"""timm backbones as feature extractors with static padding."""
+"""timm backbones as feature extractors for pictures of one size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import timm
 import torch
-from timm.layers.conv2d_same import Conv2dSame
 from timm.models._features import FeatureInfo
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from netwright.errors import UserError
+from netwright.models.static_body import drop_unread_layers, make_padding_static, map_shapes
 from netwright.types import InputSpec
 
 
@@ -47,20 +47,10 @@ def build_backbone(name: str, levels: tuple[int, ...], spec: InputSpec) -> Backb
             f"model.height x model.width is {spec.height}x{spec.width}: make both multiples of {max(levels)}, "
             "the largest of model.levels"
         )
-    try:
-        body = timm.create_model(
-            name, pretrained=False, features_only=True, out_indices=tuple(strides[stride] for stride in levels)
-        )
-        make_padding_static(body, spec.height, spec.width)
-        found = [tuple(shape) for shape in _shapes(body, spec.height, spec.width)]
-    except (AssertionError, RuntimeError, ValueError, TypeError) as error:  # such as a transformer of another size
-        raise UserError(
-            f"model.backbone {name!r} does not run on pictures of {spec.height}x{spec.width} ({_first_line(error)}): "
-            "choose a convolutional model"
-        ) from None
+    body, found = _built(name, tuple(strides[stride] for stride in levels), spec)
     channels = tuple(_feature_info(body).channels())
     wanted = [
-        (1, count, spec.height // level, spec.width // level) for count, level in zip(channels, levels, strict=True)
+        (1, count, spec.height // stride, spec.width // stride) for count, stride in zip(channels, levels, strict=True)
     ]
     if found != wanted:
         raise UserError(
@@ -71,6 +61,19 @@ def build_backbone(name: str, levels: tuple[int, ...], spec: InputSpec) -> Backb
     return Backbone(body, channels)
 
 
+def _built(name: str, indices: tuple[int, ...], spec: InputSpec) -> tuple[nn.Module, list[tuple[int, ...]]]:
+    """The named body with fixed padding, and the shapes of its maps. Raises UserError where it does not run."""
+    try:
+        body = timm.create_model(name, pretrained=False, features_only=True, out_indices=indices)
+        make_padding_static(body, spec.height, spec.width)
+        return body, map_shapes(body, spec.height, spec.width)
+    except (AssertionError, RuntimeError, ValueError, TypeError) as error:  # such as a transformer of another size
+        raise UserError(
+            f"model.backbone {name!r} does not run on pictures of {spec.height}x{spec.width} ({_first_line(error)}): "
+            "choose a convolutional model"
+        ) from None
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
@@ -79,99 +82,10 @@ def _sizes(shapes: Sequence[tuple[int, ...]]) -> str:
     return ", ".join("x".join(map(str, shape[1:])) for shape in shapes)
 
 
-class _LayerTracer(fx.Tracer):
-    """Takes batch norms whole, timm's with their activation too."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
-
-
-def drop_unread_layers(body: nn.Module, height: int, width: int) -> None:
-    """Replace in place, by nothing, the layers that no feature map depends on: timm keeps some behind the last one.
-
-    They would run, count and never learn. A body that torch.fx cannot trace, or that needs what they give to run on
-    pictures of ``height`` x ``width``, is left as it is.
-    """
-    try:
-        traced = fx.GraphModule(body, _LayerTracer().trace(body))
-    except (TypeError, ValueError, RuntimeError, AttributeError):  # TraceError is a ValueError
-        return
-    called = {str(node.target) for node in traced.graph.nodes if node.op == "call_module"}
-    traced.graph.eliminate_dead_code()
-    read = {str(node.target) for node in traced.graph.nodes if node.op == "call_module"}
-    unread = {name: body.get_submodule(name) for name in called - read}
-    if not unread:
-        return
-    shapes = _shapes(body, height, width)
-    _put(body, {name: nn.Identity() for name in unread})
-    try:
-        same = _shapes(body, height, width) == shapes
-    except (TypeError, ValueError, RuntimeError):  # a branch whose outcome nobody reads runs all the same
-        same = False
-    if not same:  # such as maps taken by hooks, which a trace does not see
-        _put(body, unread)
-
-
-def _put(body: nn.Module, layers: Mapping[str, nn.Module]) -> None:
-    for name, layer in layers.items():
-        parent, _, child = name.rpartition(".")
-        setattr(body.get_submodule(parent), child, layer)
-
-
-def _shapes(body: nn.Module, height: int, width: int) -> list[torch.Size]:
-    """Of the feature maps of one picture."""
-    training = body.training
-    try:
-        with torch.no_grad():
-            return [feature_map.shape for feature_map in body.eval()(torch.zeros(1, 3, height, width))]
-    finally:
-        body.train(training)
-
-
 def _feature_info(body: nn.Module) -> FeatureInfo:
     info = body.feature_info
     assert isinstance(info, FeatureInfo)
     return info
-
-
-def make_padding_static(body: nn.Module, height: int, width: int) -> None:
-    """Replace timm's size-dependent "SAME" convolutions in place by a fixed pad and a plain convolution.
-
-    A trace finds the input size of each; the outcome is equal for pictures of ``height`` x ``width``.
-    """
-    same = {name: module for name, module in body.named_modules() if isinstance(module, Conv2dSame)}
-    sizes: dict[str, tuple[int, int]] = {}
-    hooks = [
-        module.register_forward_pre_hook(
-            lambda _, inputs, name=name: sizes.__setitem__(name, tuple(inputs[0].shape[-2:]))
-        )
-        for name, module in same.items()
-    ]
-    _shapes(body, height, width)
-    for hook in hooks:
-        hook.remove()
-    _put(body, {name: _padded(module, sizes[name]) for name, module in same.items()})
-
-
-def _padded(conv: Conv2dSame, size: tuple[int, int]) -> nn.Sequential:
-    """TensorFlow's SAME rule: the odd pixel of padding goes to the right and the bottom."""
-    pads: list[int] = []
-    for axis in (1, 0):  # ZeroPad2d wants left, right, top, bottom
-        kernel, stride, dilation = conv.kernel_size[axis], conv.stride[axis], conv.dilation[axis]
-        total = max((-(size[axis] // -stride) - 1) * stride + (kernel - 1) * dilation + 1 - size[axis], 0)
-        pads += [total // 2, total - total // 2]
-    plain = nn.Conv2d(
-        conv.in_channels,
-        conv.out_channels,
-        (conv.kernel_size[0], conv.kernel_size[1]),
-        (conv.stride[0], conv.stride[1]),
-        0,
-        (conv.dilation[0], conv.dilation[1]),
-        conv.groups,
-        conv.bias is not None,
-    )
-    plain.weight, plain.bias = conv.weight, conv.bias
-    return nn.Sequential(nn.ZeroPad2d((pads[0], pads[1], pads[2], pads[3])), plain)
 
 
 def _strides(name: str) -> dict[int, int]:

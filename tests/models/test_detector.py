@@ -8,10 +8,11 @@ import torch
 
 from netwright.errors import UserError
 from netwright.models.assign import Truth
-from netwright.models.backbone import build_backbone, drop_unread_layers, make_padding_static
+from netwright.models.backbone import build_backbone
 from netwright.models.build import build_network, widths_of
 from netwright.models.geometry import anchor_points, boxes_from_distances
 from netwright.models.losses import detection_loss
+from netwright.models.static_body import drop_unread_layers, make_padding_static
 from netwright.types import Architecture, InputSpec
 
 SPEC = InputSpec(height=64, width=96)
