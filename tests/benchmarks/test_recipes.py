@@ -13,20 +13,8 @@ def _run(project: Path) -> subprocess.CompletedProcess[str]:
     """In a process of its own: the command forks, which torch's threads in this one would not survive."""
     table = project / "table.yaml"
     table.write_text("recipes: {plain: {}, short: {train.epochs: 1}}\n")
-    asked = [
-        "run",
-        str(table),
-        "--project",
-        str(project),
-        "--out",
-        str(project / "runs"),
-        "--device",
-        "cpu",
-        "--seeds",
-        "1",
-        "1",
-    ]
-    command = [sys.executable, "-m", "benchmarks.recipes", *asked]
+    asked = f"--project {project} --out {project / 'runs'} --device cpu --seeds 1 1".split()
+    command = [sys.executable, "-m", "benchmarks.recipes", "run", str(table), *asked]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
