@@ -80,7 +80,7 @@ def _sum(parts: Iterable[AtBorder]) -> AtBorder:
 
 
 def _from_parquet(file: Path, split: str) -> dict[str, Detections]:
-    return {picture: found for _, _, own, picture, found in read_detections(file) if own == split}
+    return {picture: found for *_, picture, found in read_detections(file, split)}
 
 
 def _from_coco(file: Path, truth: Truth, first_category: int) -> dict[str, Detections]:

@@ -68,7 +68,7 @@ def read_evidence(*, reports: Path, exports: Path, data: Path) -> Evidence:
         report=read_report(reports),
         bundle=read_bundle(exports),
         dataset=read_dataset_report(data),
-        truths={split: read_truth(reports / TRUTH, split).unmarked() for split in SPLITS},
+        truths={split: read_truth(reports / TRUTH, split).with_crowds_as_boxes() for split in SPLITS},
         detections=detections,
         samples={f"{export}@{runtime}": timed for (export, runtime), timed in samples.items()},
     )

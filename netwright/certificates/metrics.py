@@ -25,25 +25,42 @@ COCO = {
     "ar_medium": "ar_medium",
     "ar_large": "ar_large",
 }
-# Known overall alone, at IoU 0.5.
-OTHERS: dict[str, Callable[[Evaluation], float | None]] = {
-    "voc2007": lambda evaluation: pascal_voc(evaluation).map07,
-    "voc2010": lambda evaluation: pascal_voc(evaluation).map,
-    "tao_sample": lambda evaluation: tao(evaluation, iou=dict.fromkeys(evaluation.truth.classes, 0.5)).map_sample,
-    "tao_integrate": lambda evaluation: tao(evaluation, iou=dict.fromkeys(evaluation.truth.classes, 0.5)).map_integrate,
-    "calibration_error": lambda evaluation: calibration(evaluation).error,
+Values = dict[str, float | None]
+
+
+def _voc(evaluation: Evaluation) -> Values:
+    found = pascal_voc(evaluation)
+    return {"voc2007": found.map07, "voc2010": found.map}
+
+
+def _tao(evaluation: Evaluation) -> Values:
+    found = tao(evaluation, iou=dict.fromkeys(evaluation.truth.classes, 0.5))
+    return {"tao_sample": found.map_sample, "tao_integrate": found.map_integrate}
+
+
+def _calibration(evaluation: Evaluation) -> Values:
+    return {"calibration_error": calibration(evaluation).error}
+
+
+# Known overall alone, at IoU 0.5, and who computes them.
+OTHERS: dict[str, Callable[[Evaluation], Values]] = {
+    "voc2007": _voc,
+    "voc2010": _voc,
+    "tao_sample": _tao,
+    "tao_integrate": _tao,
+    "calibration_error": _calibration,
 }
 METRICS = (*COCO, *OTHERS)
 # Those with an interval, and the IoU thresholds that each is the mean over.
 WITH_INTERVAL = {"map50_95": slice(0, len(IOU_THRESHOLDS)), "map50": slice(0, 1), "map75": slice(5, 6)}
 
-Values = dict[str, float | None]
-
 
 def overall_values(evaluation: Evaluation, metrics: Sequence[str]) -> Values:
     """``metrics`` over all classes, 0..1; None where there is nothing to measure by. Raises KeyError for an unknown."""
-    coco = _named(coco_numbers(evaluation), metrics)
-    return {name: coco[name] if name in coco else OTHERS[name](evaluation) for name in metrics}
+    found = _named(coco_numbers(evaluation), metrics)
+    for compute in dict.fromkeys(OTHERS[name] for name in metrics if name not in COCO):
+        found |= compute(evaluation)
+    return {name: found[name] for name in metrics}
 
 
 def class_values(evaluation: Evaluation, metrics: Sequence[str]) -> Mapping[str, Values]:

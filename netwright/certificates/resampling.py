@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from netwright.artifacts.report import POINT
 from netwright.certificates.method import Method
 from netwright.certificates.metrics import WITH_INTERVAL
+from netwright.evaluation.draws import blocks_of, draw_pictures, ends_of
 from netwright.evaluation.evaluation import Evaluation
 from netwright.evaluation.matches import match_pictures, weighted_accuracy
-
-_AT_ONCE = 250  # resamples: what bounds the memory
 
 Metric = dict[str, float | None]  # value and, where there is an interval, low and high
 
@@ -39,12 +38,12 @@ class Resampled:
 
 
 def resample(evaluation: Evaluation, method: Method) -> Resampled:
-    """The row's accuracy on ``method.resamples`` draws of its pictures, as many as there are, with replacement."""
-    count = len(evaluation.truth)
-    random = np.random.default_rng(method.seed)
-    draws = random.multinomial(count, np.full(count, 1 / count), size=method.resamples)
-    weights = np.vstack([np.ones((1, count), dtype=np.int64), draws])
-    parts = [weights[start : start + _AT_ONCE] for start in range(0, len(weights), _AT_ONCE)]
+    """The row's accuracy on ``method.resamples`` draws of its pictures, or of their groups where they are known.
+
+    Raises UserError where there are fewer than two to draw from.
+    """
+    weights = draw_pictures(evaluation.truth, method.resamples, np.random.default_rng(method.seed))
+    parts = list(blocks_of(weights))
     matches = match_pictures(evaluation)
     values = np.stack([np.concatenate([weighted_accuracy([one], part) for part in parts]) for one in matches])
     return Resampled(evaluation.truth.classes, values)
@@ -58,7 +57,7 @@ def with_intervals(
     for name, value in values.items():
         metrics[name] = {"value": value}
         if value is not None and name in WITH_INTERVAL:
-            low, high = _ends(accuracies[:, WITH_INTERVAL[name]].mean(axis=1), confidence)
+            low, high = ends_of(accuracies[:, WITH_INTERVAL[name]].mean(axis=1), confidence)
             metrics[name] |= {"low": low, "high": high}
     return metrics
 
@@ -66,11 +65,5 @@ def with_intervals(
 def points_between(first: Resampled, second: Resampled, confidence: float) -> dict[str, float]:
     """Points of mAP50-95 that ``second`` has more than ``first``, on the same draws, with the interval."""
     difference = (second.overall().mean(axis=1) - first.overall().mean(axis=1)) / POINT
-    low, high = _ends(difference, confidence)
+    low, high = ends_of(difference, confidence)
     return {"value": float(difference[0]), "low": low, "high": high}
-
-
-def _ends(values: NDArray[np.float64], confidence: float) -> tuple[float, float]:
-    """The interval of the resamples; the first of ``values`` is the one measured."""
-    low, high = np.nanquantile(values[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)

@@ -13,10 +13,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Boxes:
-    """The boxes of one class in one picture, (n, 4) xyxy; ``neutral`` (n,) ones neither count nor harm."""
+    """Boxes of all pictures in picture order: ``picture`` (n,) index, ``corners`` (n, 4) xyxy, ``labels`` (n,)."""
 
-    corners: NDArray[np.float64]
-    neutral: NDArray[np.bool_]
+    picture: NDArray[np.int64]
+    corners: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def where(self, keep: NDArray[np.bool_]) -> "Boxes":
+        """Those that ``keep`` (n,) names."""
+        return Boxes(self.picture[keep], self.corners[keep], self.labels[keep])
 
 
 @dataclass(frozen=True)
@@ -27,31 +32,42 @@ class Ranked:
     positives: int
 
 
-def rank(
-    truth: Sequence[Boxes], boxes: Sequence[NDArray[np.float64]], scores: Sequence[NDArray[np.float32]], iou: float
-) -> Ranked:
-    """Match one class over all pictures, detections best first; equal scores in picture order.
+def joined(corners: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.int64]]) -> Boxes:
+    """Boxes with an entry of ``corners`` (n, 4) and ``labels`` (n,) for each picture."""
+    picture = np.repeat(np.arange(len(labels)), [len(row) for row in labels])
+    return Boxes(
+        picture,
+        np.concatenate([np.zeros((0, 4), np.float32), *corners]),
+        np.concatenate([np.zeros(0, np.int64), *labels]),
+    )
 
-    ``truth``, ``boxes`` (m, 4) and ``scores`` (m,) have an entry per picture. A detection whose best box is neutral
-    is left out of the ranking.
+
+def rank(
+    truth: Boxes, neutral: NDArray[np.bool_], found: Boxes, scores: NDArray[np.float32], threshold: float
+) -> Ranked:
+    """Match one class over all pictures, detections best first; equal ``scores`` (m,) in picture order.
+
+    Boxes that are ``neutral`` (n,) neither count nor harm: a detection whose best box is one is left out.
     """
-    picture = np.repeat(np.arange(len(truth)), [len(row) for row in scores])
-    place = np.concatenate([np.arange(len(row)) for row in scores]) if len(scores) else np.zeros(0, np.int64)
-    all_scores = np.concatenate([np.asarray(row, dtype=np.float64) for row in scores]) if len(scores) else np.zeros(0)
-    overlaps = [inclusive_iou(found, known.corners) for found, known in zip(boxes, truth, strict=True)]
-    taken = [np.zeros(len(known.corners), dtype=np.bool_) for known in truth]
-    right: list[bool] = []
-    for at in np.argsort(-all_scores, kind="stable"):
-        which = picture[at]
-        row = overlaps[which][place[at]]
-        best = int(row.argmax()) if len(row) else -1
-        if best < 0 or row[best] < iou:
-            right.append(False)
-        elif not truth[which].neutral[best]:
-            right.append(not taken[which][best])
-            taken[which][best] = True
-    positives = sum(int((~known.neutral).sum()) for known in truth)
-    return Ranked(np.array(right, dtype=np.bool_), positives)
+    best, overlap = _best(truth, found)
+    hits = overlap >= threshold
+    passed_over = hits & np.append(neutral, False)[best]
+    order = np.argsort(-scores.astype(np.float64), kind="stable")
+    counted = order[hits[order] & ~passed_over[order]]
+    _, first = np.unique(best[counted], return_index=True)  # who comes later finds the box taken
+    right = np.zeros(len(order), dtype=np.bool_)
+    right[counted[first]] = True
+    return Ranked(right[order[~passed_over[order]]], int((~neutral).sum()))
+
+
+def _best(truth: Boxes, found: Boxes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The box of the same picture that each detection (m,) overlaps most, -1 where there is none, and how much."""
+    best, overlap = np.full(len(found.picture), -1), np.zeros(len(found.picture))
+    for picture in np.intersect1d(truth.picture, found.picture):
+        known, own = (slice(*np.searchsorted(side.picture, [picture, picture + 1])) for side in (truth, found))
+        ratio = inclusive_iou(found.corners[own].astype(np.float64), truth.corners[known].astype(np.float64))
+        best[own], overlap[own] = known.start + ratio.argmax(axis=1), ratio.max(axis=1)
+    return best, overlap
 
 
 def inclusive_iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,8 +1,9 @@
 """Is one model better than another, or were the test pictures kind? The paired bootstrap over pictures.
 
-Pictures are drawn with replacement, as many as there are, the same draw for both models (Efron and Tibshirani 1993,
-chapter 13: percentile intervals). A picture drawn twice counts twice. hotcoco's own ``compare`` is not used: it drops
-the repeats, which leaves 63 % of the pictures in a sample and makes its intervals a quarter too narrow.
+Pictures, or their groups (see draws.py), are drawn with replacement, as many as there are, the same draw for both
+models (Efron and Tibshirani 1993, chapter 13: percentile intervals). A picture drawn twice counts twice. hotcoco's own
+``compare`` is not used: it drops the repeats, which leaves 63 % of the pictures in a sample and makes its intervals a
+quarter too narrow.
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.errors import UserError
+from netwright.evaluation.draws import blocks_of, draw_pictures, ends_of, group_numbers
 from netwright.evaluation.evaluation import Evaluation
 from netwright.evaluation.matches import ClassMatches, match_pictures, weighted_accuracy
 from netwright.evaluation.truth import Truth
-
-_AT_ONCE = 250  # resamples: what bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +40,26 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedBootstrap:
-    """``map50_95`` and ``map50`` of both models, with what the intervals rest on."""
+    """``map50_95`` and ``map50`` of both models, with what the intervals rest on.
+
+    ``groups`` were drawn: as many as ``pictures`` where nothing is known of what belongs together.
+    """
 
     map50_95: Comparison
     map50: Comparison
     pictures: int
+    groups: int
     runs: tuple[int, int]
     resamples: int
     seed: int
     confidence: float
+
+
+def drawn_units(found: PairedBootstrap) -> str:
+    """What was drawn, in words: pictures, or their groups."""
+    if found.groups == found.pictures:
+        return f"{found.pictures} pictures"
+    return f"{found.groups} groups of {found.pictures} pictures"
 
 
 def paired_bootstrap(
@@ -63,17 +74,18 @@ def paired_bootstrap(
 
     A model's accuracy is the mean over its runs. With several runs these are drawn again too, each model's by
     themselves, so that the interval covers other pictures *and* other seeds; with one it covers other pictures only.
-    A resample without any truth is left out. Raises UserError for fewer than two pictures and for no truth, and
-    ValueError where the runs are not of the same pictures.
+    A resample without any truth is left out. Raises UserError for fewer than two groups of pictures and for no truth,
+    and ValueError where the runs are not of the same pictures.
     """
     truth = _common_truth([*first, *second])
     random = np.random.default_rng(seed)
-    weights = random.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), size=resamples)
+    weights = draw_pictures(truth, resamples, random)
     one, other = (_accuracies(runs, weights, random) for runs in (first, second))
     return PairedBootstrap(
         map50_95=_compare(one.mean(axis=1), other.mean(axis=1), confidence),
         map50=_compare(one[:, 0], other[:, 0], confidence),
         pictures=len(truth),
+        groups=len(set(group_numbers(truth).tolist())),
         runs=(len(first), len(second)),
         resamples=resamples,
         seed=seed,
@@ -90,8 +102,7 @@ def class_bootstrap(
     for itself: of twenty classes that do not differ, one will seem to.
     """
     truth = _common_truth([first, second])
-    drawn = np.random.default_rng(seed).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), size=resamples)
-    weights = np.vstack([np.ones((1, len(truth)), dtype=np.int64), drawn])
+    weights = draw_pictures(truth, resamples, np.random.default_rng(seed))
     return {
         name: _compare(_in_blocks([one], weights).mean(axis=1), _in_blocks([other], weights).mean(axis=1), confidence)
         for name, one, other in zip(truth.classes, match_pictures(first), match_pictures(second), strict=True)
@@ -107,8 +118,8 @@ def _common_truth(runs: Sequence[Evaluation]) -> Truth:
         if not same or not all(map(np.array_equal, run.truth.labels, truth.labels)):
             raise ValueError("a paired comparison needs runs on the same pictures in the same order")
     boxes = sum(int((~crowd).sum()) for crowd in truth.crowd)
-    if len(truth) < 2 or not boxes:
-        raise UserError(f"an interval over {len(truth)} pictures with {boxes} boxes says nothing: compare on more")
+    if not boxes:
+        raise UserError(f"an interval over {len(truth)} pictures without a box says nothing: compare on more")
     return truth
 
 
@@ -116,17 +127,15 @@ def _accuracies(
     runs: Sequence[Evaluation], weights: NDArray[np.int64], random: np.random.Generator
 ) -> NDArray[np.float64]:
     """Accuracy (1 + B, T): on the pictures as they are, then on each resample of pictures and runs."""
-    rows = np.vstack([np.ones((1, weights.shape[1]), dtype=np.int64), weights])
-    found = np.stack([_in_blocks(match_pictures(run), rows) for run in runs])
-    drawn = random.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=len(weights)) / len(runs)
+    found = np.stack([_in_blocks(match_pictures(run), weights) for run in runs])
+    drawn = random.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=len(weights) - 1) / len(runs)
     shares = np.vstack([np.full((1, len(runs)), 1 / len(runs)), drawn])
     mean: NDArray[np.float64] = np.einsum("br,rbt->bt", shares, found)
     return mean
 
 
 def _in_blocks(classes: list[ClassMatches], weights: NDArray[np.int64]) -> NDArray[np.float64]:
-    parts = range(0, len(weights), _AT_ONCE)
-    return np.concatenate([weighted_accuracy(classes, weights[start : start + _AT_ONCE]) for start in parts])
+    return np.concatenate([weighted_accuracy(classes, part) for part in blocks_of(weights)])
 
 
 def _compare(first: NDArray[np.float64], second: NDArray[np.float64], confidence: float) -> Comparison:
@@ -141,5 +150,5 @@ def _compare(first: NDArray[np.float64], second: NDArray[np.float64], confidence
 
 def _interval(values: NDArray[np.float64], confidence: float) -> Interval:
     """The first of ``values`` is the one measured, the others are the resamples'."""
-    low, high = np.nanquantile(values[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(value=float(values[0]), low=float(low), high=float(high))
+    low, high = ends_of(values, confidence)
+    return Interval(value=float(values[0]), low=low, high=high)

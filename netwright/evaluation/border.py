@@ -28,7 +28,7 @@ class AtBorder:
         return self.at_border / self.count if self.count else None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class BorderErrors:
     """Of one class: the labelled ``boxes``, the ``missed`` ones among them, and the ``false_alarms``."""
 
@@ -44,29 +44,27 @@ def border_errors(evaluation: Evaluation, *, score: float = 0.25, iou: float = 0
     """
     shown = evaluation.above(score)
     status = shown.coco.image_diagnostics(iou_thr=iou, score_thr=score)
-    boxes = _annotations(shown.coco.coco_gt, status["gt_status"], ("matched", "fn"))
-    missed = _annotations(shown.coco.coco_gt, status["gt_status"], ("fn",))
-    alarms = _annotations(shown.coco.coco_dt, status["dt_status"], ("fp",))
+    boxes = _by_class(shown.coco.coco_gt, status["gt_status"], ("matched", "fn"))
+    missed = _by_class(shown.coco.coco_gt, status["gt_status"], ("fn",))
+    alarms = _by_class(shown.coco.coco_dt, status["dt_status"], ("fp",))
     return {
-        name: BorderErrors(
-            boxes=_counted(boxes, label, evaluation.truth),
-            missed=_counted(missed, label, evaluation.truth),
-            false_alarms=_counted(alarms, label, evaluation.truth),
-        )
+        name: BorderErrors(*(_counted(rows.get(label, []), evaluation.truth) for rows in (boxes, missed, alarms)))
         for label, name in enumerate(evaluation.truth.classes)
-        if any(row["category_id"] == label + 1 for row in (*boxes, *alarms))
+        if label in boxes or label in alarms
     }
 
 
-def _annotations(dataset: COCO, status: Mapping[int, str], wanted: Sequence[str]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = dataset.load_anns([number for number, own in status.items() if own in wanted])
+def _by_class(dataset: COCO, status: Mapping[int, str], wanted: Sequence[str]) -> dict[int, list[dict[str, Any]]]:
+    """The annotations of a ``wanted`` status by label."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in dataset.load_anns([number for number, own in status.items() if own in wanted]):
+        found.setdefault(row["category_id"] - 1, []).append(row)
     return found
 
 
-def _counted(rows: Sequence[Mapping[str, Any]], label: int, truth: Truth) -> AtBorder:
-    own = [row for row in rows if row["category_id"] == label + 1]
-    near = [_reaches_border(row["bbox"], *truth.sizes[row["image_id"] - 1]) for row in own]
-    return AtBorder(count=len(own), at_border=sum(near))
+def _counted(rows: Sequence[Mapping[str, Any]], truth: Truth) -> AtBorder:
+    near = [_reaches_border(row["bbox"], *truth.sizes[row["image_id"] - 1]) for row in rows]
+    return AtBorder(count=len(rows), at_border=sum(near))
 
 
 def _reaches_border(box: Sequence[float], width: int, height: int) -> bool:

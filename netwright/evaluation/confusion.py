@@ -38,7 +38,7 @@ def confusion_matrix(evaluation: Evaluation, *, iou: float = 0.5, score: float =
     A detection takes the free box with the largest overlap of at least ``iou``. Crowds are no boxes
     to be missed, but what is found on them is a false alarm here. A picture counts with its 100 best detections.
     """
-    found = evaluation.coco.confusion_matrix(iou_thr=iou, min_score=score)
+    found = evaluation.above(score).coco.confusion_matrix(iou_thr=iou, min_score=0.0)
     return Confusion(
         classes=evaluation.truth.classes, counts=np.asarray(found["matrix"]).astype(np.int64), iou=iou, score=score
     )

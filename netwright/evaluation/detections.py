@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from netwright.artifacts.whole_file import whole_file
+
+_KEYS = ("export", "runtime", "split", "picture")
 
 
 @dataclass(frozen=True)
@@ -54,25 +57,30 @@ def write_detections(path: Path, rows: Iterable[tuple[str, str, str, str, Detect
         }
         for export, runtime, split, picture, found in rows
     ]
-    strings = [(name, pa.string()) for name in ("export", "runtime", "split", "picture")]
+    strings = [(name, pa.string()) for name in _KEYS]
     lists = [("boxes", pa.list_(pa.float32())), ("scores", pa.list_(pa.float32())), ("labels", pa.list_(pa.int32()))]
     with whole_file(path) as temporary:
         pq.write_table(pa.Table.from_pylist(table, schema=pa.schema(strings + lists)), temporary, compression="zstd")
 
 
-def read_detections(path: Path) -> list[tuple[str, str, str, str, Detections]]:
-    """Inverse of ``write_detections``."""
+def read_detections(path: Path, split: str | None = None) -> list[tuple[str, str, str, str, Detections]]:
+    """Inverse of ``write_detections``; of ``split`` alone where it is given.
+
+    Raises OSError, KeyError, TypeError, ValueError or pyarrow's errors where the file is missing or damaged.
+    """
+    table = pq.read_table(path, filters=None if split is None else [("split", "=", split)])
+    keys = zip(*(table[name].to_pylist() for name in _KEYS), strict=True)
+    boxes, scores, labels = (_rows_of(table[name]) for name in ("boxes", "scores", "labels"))
     return [
-        (
-            row["export"],
-            row["runtime"],
-            row["split"],
-            row["picture"],
-            Detections(
-                np.asarray(row["boxes"], dtype=np.float32).reshape(-1, 4),
-                np.asarray(row["scores"], dtype=np.float32),
-                np.asarray(row["labels"], dtype=np.int64),
-            ),
-        )
-        for row in pq.read_table(path).to_pylist()
+        (*key, Detections(own.astype(np.float32).reshape(-1, 4), score.astype(np.float32), label.astype(np.int64)))
+        for key, own, score, label in zip(keys, boxes, scores, labels, strict=True)
     ]
+
+
+def _rows_of(column: pa.ChunkedArray) -> list[NDArray[Any]]:
+    """The lists of ``column`` as arrays. Python's own lists of them would take twenty times the memory."""
+    whole = column.combine_chunks()
+    if not pa.types.is_list(column.type) or whole.null_count:
+        raise TypeError(f"a column of detections is of {column.type}, with {whole.null_count} entries missing")
+    values, ends = whole.values.to_numpy(zero_copy_only=False), whole.offsets.to_numpy()
+    return [values[first:last] for first, last in pairwise(ends)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netwright.evaluation.best_overlap import Boxes, Ranked, rank
+from netwright.evaluation.best_overlap import Ranked, joined, rank
 from netwright.evaluation.evaluation import Evaluation
 
 
@@ -26,8 +26,7 @@ class PascalVoc:
 
 def pascal_voc(evaluation: Evaluation, *, iou: float = 0.5) -> PascalVoc:
     """VOC's AP at ``iou`` (VOC's own is 0.5). VOC knows no crowds: they are treated as difficult boxes."""
-    ranked = {name: _rank(evaluation, label, iou) for label, name in enumerate(evaluation.truth.classes)}
-    known = {name: row for name, row in ranked.items() if row.positives}
+    known = {name: row for name, row in _ranked(evaluation, iou).items() if row.positives}
     ap07 = {name: eleven_points(row) for name, row in known.items()}
     area = {name: area_under_curve(row) for name, row in known.items()}
     return PascalVoc(
@@ -58,13 +57,15 @@ def area_under_curve(ranked: Ranked) -> float:
     return float(falling[ranked.right].sum()) / ranked.positives
 
 
-def _rank(evaluation: Evaluation, label: int, iou: float) -> Ranked:
-    truth = evaluation.truth
-    known = [
-        Boxes(boxes[labels == label].astype(np.float64), (difficult | crowd)[labels == label])
-        for boxes, labels, difficult, crowd in zip(truth.boxes, truth.labels, truth.difficult, truth.crowd, strict=True)
-    ]
-    own = [found.labels == label for found in evaluation.detections]
-    boxes = [found.boxes[keep].astype(np.float64) for found, keep in zip(evaluation.detections, own, strict=True)]
-    scores = [found.scores[keep] for found, keep in zip(evaluation.detections, own, strict=True)]
-    return rank(known, boxes, scores, iou)
+def _ranked(evaluation: Evaluation, iou: float) -> dict[str, Ranked]:
+    truth, detections = evaluation.truth, evaluation.detections
+    marks = zip(truth.difficult, truth.crowd, strict=True)
+    neutral = np.concatenate([np.zeros(0, np.bool_), *(difficult | crowd for difficult, crowd in marks)])
+    known = joined(truth.boxes, truth.labels)
+    found = joined([row.boxes for row in detections], [row.labels for row in detections])
+    scores = np.concatenate([np.zeros(0, np.float32), *(row.scores for row in detections)])
+    ranked = {}
+    for label, name in enumerate(truth.classes):
+        own, seen = known.labels == label, found.labels == label
+        ranked[name] = rank(known.where(own), neutral[own], found.where(seen), scores[seen], iou)
+    return ranked

@@ -22,8 +22,10 @@ def postprocess(boxes: Tensor, scores: Tensor, geometry: Geometry, policy: NmsPo
         found, best = torch.topk(found, CANDIDATES)
         anchors, labels = anchors[best], labels[best]
     candidates = boxes[anchors]
+    # a corner that is no finite number would end the suppression of every box: such boxes lie at 0 here, without area
+    proper = torch.where(torch.isfinite(candidates).all(1, keepdim=True), candidates, 0.0)
     # batched_nms keeps classes apart by shifts as long as the largest coordinate: from 0 on, they cannot meet
-    shifted = candidates - candidates.min() if len(candidates) else candidates
+    shifted = proper - proper.min() if len(proper) else proper
     keep = batched_nms(shifted, found, labels, policy.iou_threshold)[: policy.max_detections]
     return Detections(
         geometry.to_picture(candidates[keep].cpu().numpy()),

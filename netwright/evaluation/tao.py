@@ -6,13 +6,13 @@ overlaps most; every box counts, difficult or crowd; the mean runs over *all* cl
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netwright.errors import UserError
-from netwright.evaluation.best_overlap import Boxes, Ranked, rank
+from netwright.evaluation.best_overlap import Boxes, Ranked, joined, rank
 from netwright.evaluation.evaluation import Evaluation
 
 
@@ -53,7 +53,7 @@ def tao(evaluation: Evaluation, *, iou: Mapping[str, float], sizes: Mapping[str,
     if missing := [name for name in classes if name not in iou]:
         raise UserError(f"TAO's AP needs an IoU for each class, and {', '.join(missing)} has none: give one")
     bounds = {name: (sizes or {}).get(name, BoxSizes()) for name in classes}
-    ranked = {name: _rank(evaluation, label, iou[name], bounds[name]) for label, name in enumerate(classes)}
+    ranked = _ranked(evaluation, iou, bounds)
     modes: dict[Callable[[Ranked], float], dict[str, float]] = {
         mode: {name: mode(row) if row.positives else 0.0 for name, row in ranked.items()}
         for mode in (sample, integrate)
@@ -97,12 +97,20 @@ def _curve(ranked: Ranked) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return right / ranked.positives, right / np.arange(1, len(right) + 1)
 
 
-def _rank(evaluation: Evaluation, label: int, iou: float, sizes: BoxSizes) -> Ranked:
-    known = []
-    for boxes, labels in zip(evaluation.truth.boxes, evaluation.truth.labels, strict=True):
-        own = np.rint(boxes[(labels == label) & sizes.holds(boxes)]).astype(np.float64)
-        known.append(Boxes(own, np.zeros(len(own), dtype=np.bool_)))
-    kept = [(found.labels == label) & sizes.holds(found.boxes) for found in evaluation.detections]
-    pairs = list(zip(evaluation.detections, kept, strict=True))
-    boxes_found = [np.rint(found.boxes[keep]).astype(np.float64) for found, keep in pairs]
-    return rank(known, boxes_found, [found.scores[keep] for found, keep in pairs], iou)
+def _ranked(evaluation: Evaluation, iou: Mapping[str, float], bounds: Mapping[str, BoxSizes]) -> dict[str, Ranked]:
+    truth, detections = evaluation.truth, evaluation.detections
+    known = joined(truth.boxes, truth.labels)
+    found = joined([row.boxes for row in detections], [row.labels for row in detections])
+    scores = np.concatenate([np.zeros(0, np.float32), *(row.scores for row in detections)])
+    ranked = {}
+    for label, name in enumerate(truth.classes):
+        own, seen = (boxes.labels == label for boxes in (known, found))
+        own[own], seen[seen] = bounds[name].holds(known.corners[own]), bounds[name].holds(found.corners[seen])
+        neutral = np.zeros(np.count_nonzero(own), dtype=np.bool_)
+        ranked[name] = rank(_whole(known.where(own)), neutral, _whole(found.where(seen)), scores[seen], iou[name])
+    return ranked
+
+
+def _whole(boxes: Boxes) -> Boxes:
+    """With corners rounded to whole pixels."""
+    return replace(boxes, corners=np.rint(boxes.corners))

@@ -46,10 +46,9 @@ class Truth:
             classes=self.classes,
         )
 
-    def unmarked(self) -> "Truth":
-        """As the benchmark counts: a box marked as difficult or as a crowd is a box like any."""
-        none = tuple(np.zeros(len(labels), dtype=np.bool_) for labels in self.labels)
-        return replace(self, difficult=none, crowd=none)
+    def with_crowds_as_boxes(self) -> "Truth":
+        """As training and the benchmark count: a crowd that was kept is a box like any."""
+        return replace(self, crowd=tuple(np.zeros(len(labels), dtype=np.bool_) for labels in self.labels))
 
 
 def truth_of(pictures: PictureSet) -> Truth:

@@ -68,17 +68,20 @@ def compare_classes(first: RunFiles, second: RunFiles, draws: Draws, labels: Pat
         return _reported((first, second), draws.split, "the labels they were measured by are not here")
     from netwright.evaluation.truth import read_truth
 
-    counted = read_truth(truth, draws.split).unmarked()
+    counted = read_truth(truth, draws.split).with_crowds_as_boxes()
     one, other = (_evaluation(path, counted, draws.split) for path in (first.detections, second.detections))
-    return _with_intervals(one, other, draws)
+    try:
+        return _with_intervals(one, other, draws)
+    except UserError as error:  # too few pictures, or all of one video
+        return _reported((first, second), draws.split, str(error))
 
 
 def _with_intervals(one: "Evaluation", other: "Evaluation", draws: Draws) -> ClassTable:
-    from netwright.evaluation.bootstrap import class_bootstrap, paired_bootstrap
+    from netwright.evaluation.bootstrap import class_bootstrap, drawn_units, paired_bootstrap
 
     overall = paired_bootstrap([one], [other], resamples=draws.resamples, seed=draws.seed)
     classes = class_bootstrap(one, other, resamples=draws.resamples, seed=draws.seed)
-    note = f"95 % intervals of a paired bootstrap: {overall.pictures} pictures drawn {draws.resamples} times"
+    note = f"95 % intervals of a paired bootstrap: {drawn_units(overall)} drawn {draws.resamples} times"
     if len(classes) > 1:
         note += "; each stands for itself: of twenty classes that do not differ, one would seem to"
     rows = [_row(_OVERALL, overall.map50_95), *(_row(name, pair) for name, pair in classes.items())]
@@ -102,7 +105,7 @@ def _evaluation(path: Path, truth: "Truth", split: str) -> "Evaluation":
     from netwright.evaluation.evaluation import evaluate
 
     try:
-        found = {name: row for _, _, own, name, row in read_detections(path) if own == split}
+        found = {name: row for *_, name, row in read_detections(path, split)}
         return evaluate(truth, [found[name] for name in truth.names])
     except (OSError, KeyError, TypeError, ValueError) as error:
         run = path.parents[2].name

@@ -1,5 +1,7 @@
 """The paired bootstrap against the slow way: COCOeval run again on the pictures as they were drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from netwright.errors import UserError
 from netwright.evaluation.bootstrap import class_bootstrap, paired_bootstrap
 from netwright.evaluation.coco_numbers import class_numbers, coco_numbers
 from netwright.evaluation.detections import Detections
+from netwright.evaluation.draws import draw_pictures
 from netwright.evaluation.evaluation import evaluate
 from netwright.evaluation.matches import match_pictures, weighted_accuracy
 from netwright.evaluation.truth import Truth
@@ -113,6 +116,31 @@ def test_the_interval_covers_the_true_value_about_as_often_as_it_says() -> None:
     assert inside >= 17
 
 
+def test_frames_of_one_video_are_drawn_together() -> None:
+    """Ten copies of each picture say no more than one of each."""
+    truth, detections = random_scene(7, pictures=12)
+    copies = np.repeat(np.arange(12), 10)
+    frames = replace(truth.take(list(copies)), groups=tuple(f"video {index}" for index in copies))
+    alone = paired_bootstrap([evaluate(truth, _worse(detections, 8))], [evaluate(truth, detections)], resamples=100)
+    others = _worse(detections, 8)
+    rows = [evaluate(frames, [which[index] for index in copies]) for which in (others, detections)]
+    drawn = paired_bootstrap(rows[:1], rows[1:], resamples=100)
+    assert (alone.pictures, alone.groups, drawn.pictures, drawn.groups) == (12, 12, 120, 12)
+    for name in ("low", "value", "high"):
+        assert getattr(drawn.map50.difference, name) == pytest.approx(getattr(alone.map50.difference, name), abs=1e-9)
+
+
+def test_a_picture_without_a_group_is_drawn_by_itself() -> None:
+    truth = truth_from([[(0, BOX)]] * 6, groups=["a", "", "b", "a", "", "b"])
+    weights = draw_pictures(truth, 50, np.random.default_rng(0))
+    assert weights.shape == (51, 6)
+    assert (weights[0] == 1).all()
+    assert (weights[:, 0] == weights[:, 3]).all()
+    assert (weights[:, 2] == weights[:, 5]).all()
+    assert (weights[:, 1] != weights[:, 4]).any()
+    assert (weights[1:, [0, 1, 2, 4]].sum(axis=1) == 4).all()  # four groups, four draws
+
+
 def test_resamples_that_draw_no_truth_are_left_out() -> None:
     truth = truth_from([[(0, BOX)], [], [], []])
     run = evaluate(truth, [found((0, 0.9, BOX)), found(), found(), found()])
@@ -131,9 +159,12 @@ def test_what_cannot_be_compared_is_refused() -> None:
     empty = evaluate(truth_from([[], []]), [found(), found()])
     pair = evaluate(truth_from([[(0, BOX)], []]), [found(), found()])
     moved = evaluate(truth_from([[(0, (1, 2, 30, 40))], []]), [found(), found()])
-    with pytest.raises(UserError, match="1 pictures with 1 boxes"):
+    video = evaluate(truth_from([[(0, BOX)], [(0, BOX)]], groups=["video", "video"]), [found(), found()])
+    with pytest.raises(UserError, match="two or more pictures"):
         paired_bootstrap([single], [single])
-    with pytest.raises(UserError, match="2 pictures with 0 boxes"):
+    with pytest.raises(UserError, match="two or more groups of pictures, and these 2 are of one"):
+        paired_bootstrap([video], [video])
+    with pytest.raises(UserError, match="2 pictures without a box"):
         paired_bootstrap([empty], [empty])
     for other in (single, moved):
         with pytest.raises(ValueError, match="same pictures"):

@@ -35,6 +35,15 @@ def test_confusion_by_hand() -> None:
     assert matrix.false_alarms.tolist() == [1, 1, 0]
 
 
+@pytest.mark.parametrize("score", [0.1, 0.3, 0.7])
+def test_a_detection_of_exactly_the_score_is_shown_by_all_that_take_one(score: float) -> None:
+    """Detections are float32, where 0.7 is a hair below Python's."""
+    run = evaluate(truth_from([[(0, A)]]), [found((0, score, A))])
+    assert confusion_matrix(run, score=score).counts[0].tolist() == [1, 0, 0, 0]
+    assert worst_pictures(run, score=score) == []
+    assert border_errors(run, score=score)["cat"].missed.count == 0
+
+
 def test_errors_at_the_border_by_hand() -> None:
     """Pictures of 400x300, where 3 pixels off is at the border: a cat cut by the left is missed; two false dogs."""
     cut: Box = (2, 100, 40, 160)

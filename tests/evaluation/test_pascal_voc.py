@@ -53,6 +53,14 @@ def test_difficult_boxes_neither_count_nor_harm(kind: str) -> None:
     assert pascal_voc(evaluate(truth, [found((0, 0.7, A))])).map07 == 1
 
 
+def test_a_kept_crowd_is_a_box_like_any_and_a_difficult_box_stays_one() -> None:
+    """What the benchmark, certificates and comparisons count."""
+    truth = truth_from([[(0, A), (0, B), (0, FAR)]], classes=CATS, difficult=[(0, 1)], crowd=[(0, 2)])
+    run = evaluate(truth.with_crowds_as_boxes(), [found((0, 0.9, A))])
+    assert pascal_voc(run).ap["cat"] == 0.5  # of A and FAR
+    assert coco_numbers(run).ap50 == pytest.approx(34 / 101)  # of A, B and FAR: recalls 0 to 0.33
+
+
 def test_a_recall_of_exactly_three_tenths_reaches_the_fourth_point() -> None:
     boxes = [(0, (20.0 * index, 0.0, 20.0 * index + 9, 9.0)) for index in range(10)]
     run = evaluate(truth_from([boxes], classes=CATS), [found(*((0, 0.9, box) for _, box in boxes[:3]))])

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from netwright.artifacts.dataset import write_dataset
 from netwright.errors import UserError
 from netwright.evaluation.bootstrap import paired_bootstrap
+from netwright.evaluation.detections import write_detections
 from netwright.evaluation.evaluation import evaluate
 from pipelines.compare.__main__ import Request, compare
-from pipelines.compare.classes import Draws
+from pipelines.compare.classes import Draws, compare_classes
+from pipelines.compare.files import RunFiles
 from pipelines.compare.page import write_comparison_page
 from pipelines.compare.terminal import print_comparison
 from pipelines.tracking.store import open_store, store_uri
@@ -28,6 +31,7 @@ from tests.pipelines.recorded_trials import (
     make_sweep,
     metrics_of,
     params_of,
+    records_of,
     scene,
     threshold_sweep,
     wide_sweep,
@@ -140,6 +144,21 @@ def test_classes_have_the_intervals_of_the_bootstrap_over_the_runs_own_raw_resul
     assert (overall.low, overall.high) == pytest.approx((100 * wanted.difference.low, 100 * wanted.difference.high))
     assert [row.name for row in pair.classes.rows[1:]] == ["cat", "dog"]
     assert overall.verdict == "worse"
+
+
+def test_frames_of_one_video_alone_give_no_interval(tmp_path: Path) -> None:
+    truth, found = scene(0.66)
+    records = [replace(record, group="the only video") for record in records_of(truth)]
+    labels, detections = tmp_path / "truth", tmp_path / "detections.parquet"
+    write_dataset(labels, "digits", truth.classes, records, fingerprint="content")
+    rows = zip(truth.names, found, strict=True)
+    write_detections(detections, [("deployed", "torch", "val", name, one) for name, one in rows])
+    run = RunFiles(lock=None, report=None, detections=detections, truth=labels)
+    table = compare_classes(run, run, FAST, labels)
+    assert table.rows == ()
+    assert table.note == (
+        "no intervals: an interval needs two or more groups of pictures, and these 40 are of one: measure on more"
+    )
 
 
 def test_disturbed_and_wrong_trials_are_marked_and_never_on_the_front(project: Path) -> None:
