@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import timm
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 from netwright.errors import UserError
 from netwright.models.static_body import drop_unread_layers, make_padding_static, map_shapes
 from netwright.types import InputSpec
+
+# timm sets these epsilons of batch norm only where it loads the weights itself
+_NORM_EPSILON = {"fbnetc_100": 1e-3}
 
 
 class Backbone(nn.Module):
@@ -64,7 +68,8 @@ def build_backbone(name: str, levels: tuple[int, ...], spec: InputSpec) -> Backb
 def _built(name: str, indices: tuple[int, ...], spec: InputSpec) -> tuple[nn.Module, list[tuple[int, ...]]]:
     """The named body with fixed padding, and the shapes of its maps. Raises UserError where it does not run."""
     try:
-        body = timm.create_model(name, pretrained=False, features_only=True, out_indices=indices)
+        own: dict[str, Any] = {"bn_eps": _NORM_EPSILON[name]} if name in _NORM_EPSILON else {}
+        body = timm.create_model(name, pretrained=False, features_only=True, out_indices=indices, **own)
         make_padding_static(body, spec.height, spec.width)
         return body, map_shapes(body, spec.height, spec.width)
     except (AssertionError, RuntimeError, ValueError, TypeError) as error:  # such as a transformer of another size

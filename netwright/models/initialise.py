@@ -1,7 +1,7 @@
 """Starting a detector from known weights, tensor by tensor, with an account of what matched."""
 
-import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,7 +56,8 @@ def initialise(network: Detector, weights: str, seed: int) -> InitReport:
     source = find_weights(weights, network.architecture.backbone)
     loaded = source.read()
     state = _drawn(network, seed)
-    reports = [_match(name, tensor, loaded.tensors, _aliases(network, name)) for name, tensor in state.items()]
+    joined = _joined(loaded.tensors)
+    reports = [_match(name, tensor, loaded.tensors, _aliases(network, name, joined)) for name, tensor in state.items()]
     if weights != RANDOM:
         _check_backbone(reports, source)
     for report in reports:
@@ -85,14 +86,20 @@ def _drawn(network: Detector, seed: int) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in build_network(network.architecture).state_dict().items()}
 
 
-def _aliases(network: Detector, name: str) -> list[str]:
+def _aliases(network: Detector, name: str, joined: dict[str, str]) -> list[str]:
     """Names under which a file may hold the tensor: the detector's own, then timm's for a tensor of the backbone."""
     if not name.startswith(BODY):
         return [name]
     own = name.removeprefix(BODY)
     plain = _without_padding(network.backbone.body, own)
-    whole = re.sub(r"^([A-Za-z_]+)_(\d+)\.", r"\1.\2.", plain)  # features_only joins "stages.0" to "stages_0"
+    whole = joined.get(plain.replace(".", "_"), plain)
     return list(dict.fromkeys((name, own, plain, whole)))
+
+
+def _joined(tensors: Iterable[str]) -> dict[str, str]:
+    """The file's names by what ``features_only`` may make of them: it joins paths, "stages.0" to "stages_0"."""
+    count = Counter(name.replace(".", "_") for name in tensors)
+    return {known: name for name in tensors if count[known := name.replace(".", "_")] == 1}
 
 
 def _without_padding(body: nn.Module, name: str) -> str:
