@@ -90,7 +90,7 @@ def assemble(processes: int, device: str) -> Team:
     return Team(rank=fabric.global_rank, size=fabric.world_size)
 
 
-def is_of_another(error: RuntimeError) -> bool:
+def another_has_ended(error: RuntimeError) -> bool:
     """Whether gloo or NCCL says by ``error`` that another process has ended, which then has said why."""
     return any(words in str(error) for words in ("Connection closed by peer", "remote process exited"))
 

@@ -117,7 +117,7 @@ def _follow(
 ) -> NoReturn:
     """Train with the leader, which keeps and writes everything; then this process has nothing left to do."""
     from netwright.training.auto_batch import fit_in_memory
-    from netwright.training.team import is_of_another
+    from netwright.training.team import another_has_ended
 
     try:
         fit_in_memory(
@@ -132,7 +132,7 @@ def _follow(
             team=team,
         )
     except RuntimeError as error:
-        if is_of_another(error):
+        if another_has_ended(error):
             sys.exit(1)
         raise
     sys.exit(0)
