@@ -14,6 +14,7 @@ from netwright.certificates.evidence import DETECTIONS, LATENCIES, TRUTH, Eviden
 from netwright.certificates.measured import check_report, measured
 from netwright.certificates.method import Method, Statement
 from netwright.certificates.steps import certified_rows, check_rows
+from netwright.evaluation.draws import count_groups
 from netwright.evaluation.truth import Truth
 from netwright.types import Architecture
 
@@ -122,8 +123,12 @@ def _check_machine(measured_on: Mapping[str, Any], here: Mapping[str, Any]) -> N
 
 def _check_truth(truths: Mapping[str, Truth]) -> None:
     for split, truth in truths.items():
-        if len(truth) < 2 or not any(map(len, truth.labels)):
-            raise RefusedError(f"split {split} has {len(truth)} pictures, too few boxes for an interval: give it more")
+        boxes, groups = sum(map(len, truth.labels)), count_groups(truth)
+        if groups < 2 or not boxes:
+            raise RefusedError(
+                f"split {split} has {boxes} boxes in {len(truth)} pictures ({groups} independent groups of them), "
+                "too few for an interval: give it more"
+            )
 
 
 def _architecture(architecture: Architecture, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.errors import UserError
-from netwright.evaluation.draws import blocks_of, draw_pictures, ends_of, group_numbers
+from netwright.evaluation.draws import blocks_of, count_groups, draw_pictures, ends_of
 from netwright.evaluation.evaluation import Evaluation
 from netwright.evaluation.matches import ClassMatches, match_pictures, weighted_accuracy
 from netwright.evaluation.truth import Truth
@@ -85,7 +85,7 @@ def paired_bootstrap(
         map50_95=_compare(one.mean(axis=1), other.mean(axis=1), confidence),
         map50=_compare(one[:, 0], other[:, 0], confidence),
         pictures=len(truth),
-        groups=len(set(group_numbers(truth).tolist())),
+        groups=count_groups(truth),
         runs=(len(first), len(second)),
         resamples=resamples,
         seed=seed,

@@ -21,16 +21,20 @@ def draw_pictures(truth: Truth, resamples: int, random: np.random.Generator) -> 
     As many groups as there are are drawn with replacement; a picture without one is a group of its own. Raises
     UserError where there are fewer than two: every draw would be the same.
     """
-    groups = group_numbers(truth)
-    count = int(groups.max(initial=-1)) + 1
+    count = count_groups(truth)
     if count < 2:
         what = f"groups of pictures, and these {len(truth)} are of one" if len(truth) > 1 else "pictures"
         raise UserError(f"an interval needs two or more {what}: measure on more")
     drawn = random.multinomial(count, np.full(count, 1 / count), size=resamples)
-    return np.vstack([np.ones((1, len(truth)), dtype=np.int64), drawn[:, groups]])
+    return np.vstack([np.ones((1, len(truth)), dtype=np.int64), drawn[:, _group_numbers(truth)]])
 
 
-def group_numbers(truth: Truth) -> NDArray[np.int64]:
+def count_groups(truth: Truth) -> int:
+    """Number of groups that are drawn; a picture without one is a group of its own."""
+    return int(_group_numbers(truth).max(initial=-1)) + 1
+
+
+def _group_numbers(truth: Truth) -> NDArray[np.int64]:
     """The group (N,) of each picture, numbered from 0 in order of appearance."""
     numbers: dict[str | int, int] = {}
     return np.array(

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from netwright.artifacts.certificate import RefusedError, check_certificate, read_certificate
+from netwright.artifacts.dataset import read_labels, read_manifest, write_dataset
 from netwright.artifacts.whole_file import write_json
 from netwright.certificates.evidence import write_truth
 from netwright.certificates.metrics import METRICS
@@ -141,6 +143,15 @@ def other_code_values(project: Path) -> None:
     (project / "dvc.lock").write_text(yaml.safe_dump(lock))
 
 
+def one_video(project: Path) -> None:
+    """As a dataset whose test split is the frames of one video leaves it."""
+    folder = project / "reports/raw/truth"
+    manifest = read_manifest(folder)
+    rows = {split: read_labels(folder, split) for split in ("val", "test")}
+    records = [*rows["val"], *(replace(record, group="one video") for record in rows["test"])]
+    write_dataset(folder, manifest.name, manifest.classes, records, fingerprint=manifest.fingerprint)
+
+
 REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "disturbed": (in_report(lambda r: r["rows"][2].update(disturbed=True)), "quantized_int8@openvino is disturbed"),
     "disturbed baseline": (
@@ -168,6 +179,7 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "damaged lock": (lambda project: (project / "dvc.lock").write_text("stages: ["), "dvc.lock is damaged"),
     "other model": (other_lock, "models/pruned/architecture.json is not what dvc.lock says that prune made"),
     "other values": (other_code_values, "qat ran with other values of train"),
+    "one video": (one_video, r"split test has \d+ boxes in \d+ pictures \(1 independent groups of them\)"),
     "no git": (lambda project: shutil.rmtree(project / ".git"), "git cannot list the code"),
 }
 
