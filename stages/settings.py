@@ -108,7 +108,7 @@ class Train:
     """conf/train: the recipe; prune's recovery and qat inherit all but epochs and learning rate."""
 
     epochs: Positive
-    batch_size: Positive
+    batch_size: Annotated[int, Range(1, 2**31 - 1)]
     learning_rate: Amount
     weight_decay: Amount
     warmup_epochs: Amount
@@ -117,7 +117,7 @@ class Train:
     box_weight: Amount  # of the boxes' loss beside those of objectness and class
     iou_power: Annotated[float, Range(0.1, 10)]  # of IoU in the boxes' loss; above 1 (3) for tighter boxes
     precision: Literal["auto", "fp32", "bf16", "fp16"]  # auto: bf16 where the hardware computes it, else fp32
-    threads: Positive
+    threads: Annotated[int, Range(1, 4096)]
     seed: Seed
     patience: Count  # epochs without a better val mAP50-95 before stopping; 0: never
     validate_every: Positive  # epochs between looks at val; the last is always looked at

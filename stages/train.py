@@ -26,7 +26,7 @@ def run(train: Train, nms: NmsPolicy, *, ground: Ground, target: Path) -> None:
         f"train: {len(pictures)} pictures, {len(val)} for validation, {architecture.backbone} on {ground.device}",
         flush=True,
     )
-    for notice in notices(train, pictures, architecture.levels):
+    for notice in notices(train, pictures, val, architecture.levels):
         print(f"train: {notice}", flush=True)
     with tuned(ground, network, pictures, recipe=recipe_of(train), settings=(train, nms), score=score) as result:
         accuracy = score(network)

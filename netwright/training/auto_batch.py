@@ -24,17 +24,19 @@ def fit_in_memory(
 ) -> FitResult:
     """``fit``; with ``recipe.auto_batch`` it begins anew with half the batch where memory does not hold a step.
 
-    The learning rate then shrinks by the square root of one half, the rule for AdamW. Raises TooLittleMemoryError
-    where it is not to try, with several processes, and where a single picture is too much.
+    The learning rate then shrinks by the square root of the batches' ratio, the rule for AdamW. Raises
+    TooLittleMemoryError where it is not to try, with several processes, and where a single picture is too much.
     """
     begin = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
     while True:
         try:
             return fit(network, pictures, recipe=recipe, checkpoints=checkpoints, team=team, **others)
         except TooLittleMemoryError:
-            if not recipe.auto_batch or recipe.batch_size < 2 or team.size > 1:  # the others may have room, and wait
+            size = min(recipe.batch_size, len(pictures))
+            if not recipe.auto_batch or size < 2 or team.size > 1:  # the others may have room, and wait
                 raise
-        recipe = replace(recipe, batch_size=recipe.batch_size // 2, learning_rate=recipe.learning_rate * math.sqrt(0.5))
+        rate = recipe.learning_rate * math.sqrt(size // 2 / size)
+        recipe = replace(recipe, batch_size=size // 2, learning_rate=rate)
         print(f"train: memory does not hold a step: batches of {recipe.batch_size} from here on", flush=True)
         if checkpoints:
             checkpoints.clear()

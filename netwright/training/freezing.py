@@ -1,6 +1,7 @@
-"""Layers that do not learn."""
+"""Layers that do not learn, and batch norms that cannot."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from torch import nn
@@ -30,3 +31,17 @@ def hold_norms(network: nn.Module, *, all_of_them: bool) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and (all_of_them or not module.weight.requires_grad):
             module.eval()
+
+
+@contextlib.contextmanager
+def enough_to_normalise() -> Iterator[None]:
+    """A step of one picture: what torch says of a batch norm over pooled maps becomes a line that says what to do."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise UserError(
+            "a step has a single picture, and the backbone has a batch norm over pooled maps, which then has nothing "
+            "to normalise: set train.batch_size to 2 or more for each process, or train.freeze_norms to true"
+        ) from None

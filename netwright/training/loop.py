@@ -14,7 +14,7 @@ from netwright.evaluation.coco import Accuracy
 from netwright.models.detector import Detector
 from netwright.training.batches import Feed, fits_on_device, steps_of_an_epoch
 from netwright.training.checkpoints import Checkpoints, Snapshot
-from netwright.training.freezing import freeze, hold_norms
+from netwright.training.freezing import enough_to_normalise, freeze, hold_norms
 from netwright.training.memory import enough_memory
 from netwright.training.recipe import EpochMetrics, FitResult, Recipe
 from netwright.training.state import TrainingState
@@ -55,7 +55,7 @@ def fit(
     network.to(torch.device(device)).to(memory_format=torch.channels_last)
     freeze(network, recipe.freeze)
     found = team.told(checkpoints.newest() if checkpoints else None)
-    recipe = _as_begun(recipe, found)
+    recipe = _as_begun(replace(recipe, batch_size=min(recipe.batch_size, len(pictures))), found)
     steps = steps_of_an_epoch(len(pictures), recipe.batch_size, team)
     state = TrainingState(network, recipe, steps=steps, best=start.map50_95 if start else -1.0)
     if found:
@@ -66,7 +66,7 @@ def fit(
     step = Step(network, state, recipe, team)
     with _own_stream(device):
         while len(state.history) < recipe.epochs and not _out_of_patience(state, recipe):
-            with enough_memory(recipe, epochs=len(state.history)):
+            with enough_memory(recipe, epochs=len(state.history)), enough_to_normalise():
                 trained = _train_epoch(state, network, feed, step, recipe)
             line = _score_epoch(state, trained, recipe, score, team)
             state.history.append(line)
@@ -128,7 +128,8 @@ def _score_epoch(state: TrainingState, line: EpochMetrics, recipe: Recipe, score
     accuracy = team.told(score(state.network) if team.leads else None)
     state.network.load_state_dict(trained)
     assert accuracy is not None
-    if accuracy.map50_95 > state.best:
+    # where nothing has been found yet, or val has no box, no epoch can be told from another: the newest is kept
+    if accuracy.map50_95 > state.best or accuracy.map50_95 == state.best == 0:
         state.best, state.best_epoch, state.best_tensors = accuracy.map50_95, line.epoch, tensors
     return replace(line, map50_95=accuracy.map50_95, map50=accuracy.map50)
 

@@ -1,4 +1,4 @@
-"""What is said, and what may be tried, where a GPU's memory does not hold a step."""
+"""What is said, and what may be tried, where memory does not hold a step."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,17 +21,26 @@ def enough_memory(recipe: Recipe, *, epochs: int) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:  # torch's OutOfMemoryError is one
+        if (memory := _exhausted(error)) is None:
+            raise
         advice = " or ".join(_advice(recipe))
         if epochs:
             raise UserError(
-                f"the GPU's memory ran out in epoch {epochs + 1} with batches of {recipe.batch_size}, which had fitted "
+                f"{memory} ran out in epoch {epochs + 1} with batches of {recipe.batch_size}, which had fitted "
                 f"before: see what else uses it, then give the same command, which goes on after epoch {epochs}; "
                 f"where it fails again, {advice}"
             ) from None
         raise TooLittleMemoryError(
-            f"the GPU's memory does not hold a step with batches of {recipe.batch_size}: {advice}"
+            f"{memory} does not hold a step with batches of {recipe.batch_size}: {advice}"
         ) from None
+
+
+def _exhausted(error: RuntimeError) -> str | None:
+    """Whose memory has run out, in words; None where ``error`` is another."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return "the GPU's memory"
+    return "this machine's memory" if "DefaultCPUAllocator: can't allocate memory" in str(error) else None
 
 
 def _advice(recipe: Recipe) -> Iterator[str]:

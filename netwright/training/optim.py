@@ -6,10 +6,12 @@ Compute-Optimal Training Beyond Fixed Training Durations", 2024.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 FINAL_SHARE = 0.02  # of the peak learning rate, at the end
 
@@ -36,19 +38,26 @@ class Schedule:
 
 
 def build_optimizer(network: nn.Module, *, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW that decays weights of two or more axes, and neither biases nor norms.
+    """AdamW that decays the weights of convolutions and linear layers, and neither biases, norms nor other scales.
 
     On a GPU its learning rate is a tensor there, which a captured step reads anew (see ``set_rate``).
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    kernels = set(_kernels(network))
     groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [parameter for parameter in trained if parameter in kernels], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in trained if parameter not in kernels], "weight_decay": 0.0},
     ]
     on_gpu = trained[0].device.type == "cuda"
     rate = torch.tensor(learning_rate, device=trained[0].device) if on_gpu else learning_rate
     chosen = [group for group in groups if group["params"]]
     return torch.optim.AdamW(chosen, lr=rate, fused=True, capturable=on_gpu)
+
+
+def _kernels(network: nn.Module) -> Iterator[nn.Parameter]:
+    for part in network.modules():
+        if isinstance(part, _ConvNd | nn.Linear):
+            yield from (value for name, value in part.named_parameters(recurse=False) if name == "weight")
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

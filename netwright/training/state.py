@@ -29,7 +29,7 @@ class TrainingState:
             peak=recipe.learning_rate,
             steps=steps * recipe.epochs,
             # a short run must decay too
-            warmup_steps=min(round(steps * recipe.warmup_epochs), steps * recipe.epochs // 4),
+            warmup_steps=min(round(steps * min(recipe.warmup_epochs, recipe.epochs)), steps * recipe.epochs // 4),
             decay_share=recipe.decay_share,
         )
         self.steps = 0

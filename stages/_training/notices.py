@@ -11,11 +11,13 @@ from netwright.models.assign import hold_points
 from stages.settings import Train
 
 
-def notices(train: Train, pictures: PictureSet, levels: Sequence[int]) -> Iterator[str]:
-    """Lines about the train split ``pictures`` for a network with these ``levels`` (strides)."""
+def notices(train: Train, pictures: PictureSet, val: PictureSet, levels: Sequence[int]) -> Iterator[str]:
+    """Lines about the train split ``pictures`` and ``val`` for a network with these ``levels`` (strides)."""
     seen = {label for own in pictures.labels for label in own.tolist()}
     if missing := [name for index, name in enumerate(pictures.classes) if index not in seen]:
         yield f"no box of {', '.join(missing)} in the train split: that cannot be learnt"
+    if not any(len(own) for own in val.labels):
+        yield "no box in the val split: no epoch can be told from another, and the last one is kept"
     if train.plain_epochs >= train.epochs:
         yield f"train.plain_epochs is {train.plain_epochs}: all {train.epochs} epochs go without mosaic, zoom and shift"
     lost, count = _too_small(pictures, levels)

@@ -31,19 +31,27 @@ def _pictures(*boxes: list[float]) -> PictureSet:
     )
 
 
+VAL = _pictures([20, 20, 80, 80])
+
+
+def test_a_val_split_without_a_box_is_named() -> None:
+    _, said = notices(_train(), VAL, _pictures(), (8, 16))
+    assert said == "no box in the val split: no epoch can be told from another, and the last one is kept"
+
+
 def test_a_class_without_a_box_is_named() -> None:
-    assert list(notices(_train(), _pictures([20, 20, 80, 80]), (8, 16))) == [
+    assert list(notices(_train(), _pictures([20, 20, 80, 80]), VAL, (8, 16))) == [
         "no box of far in the train split: that cannot be learnt"
     ]
 
 
 def test_epochs_that_are_all_plain_are_named() -> None:
-    _, said = notices(_train(epochs=10, plain_epochs=10), _pictures([20, 20, 80, 80]), (8, 16))
+    _, said = notices(_train(epochs=10, plain_epochs=10), _pictures([20, 20, 80, 80]), VAL, (8, 16))
     assert said == "train.plain_epochs is 10: all 10 epochs go without mosaic, zoom and shift"
 
 
 def test_boxes_too_small_for_the_input_are_counted() -> None:
     thin, between_centres, seen = [20, 20, 25, 80], [26, 26, 36, 36], [20, 20, 80, 80]  # in the input half of these
-    _, said = notices(_train(), _pictures(thin, between_centres, seen), (8, 16))
+    _, said = notices(_train(), _pictures(thin, between_centres, seen), VAL, (8, 16))
     assert said.startswith("2 of 3 boxes of the train split have a side under 3 pixels in the input")
     assert said.endswith("a finer stride than 8")

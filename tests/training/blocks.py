@@ -65,12 +65,12 @@ def blocks(count: int) -> PictureSet:
     )
 
 
-def small_network() -> Detector:
+def small_network(backbone: str = "test_resnet") -> Detector:
     """Two classes, 64x64 pixels, random weights of a fixed seed."""
     torch.manual_seed(0)
     architecture = Architecture(
         builder="detector",
-        backbone="test_resnet",
+        backbone=backbone,
         levels=(8, 16),
         neck_channels=16,
         classes=("red", "green"),

@@ -18,6 +18,7 @@ from netwright.training.loop import fit
 from netwright.training.optim import FINAL_SHARE, Schedule, build_optimizer, set_rate
 from netwright.training.precision import Precision, arithmetic_for
 from netwright.training.recipe import EpochMetrics
+from netwright.training.state import TrainingState
 from netwright.training.step import Step
 from netwright.training.team import Team
 from netwright.types import AugmentPolicy, NmsPolicy
@@ -78,6 +79,21 @@ def test_the_first_weights_stay_when_no_epoch_beats_them() -> None:
     )
     assert result.best_epoch == 0
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("start", [None, constant(0.0)])
+def test_where_nothing_is_found_on_val_the_newest_weights_are_kept(start: Accuracy | None) -> None:
+    """As on a val split without a box."""
+    network, seen = small_network(), []
+
+    def score(candidate: torch.nn.Module) -> Accuracy:
+        seen.append({name: tensor.clone() for name, tensor in candidate.state_dict().items()})
+        return constant(0.0)
+
+    recipe = replace(RECIPE, epochs=3)
+    result = fit(network, blocks(8), recipe=recipe, device="cpu", score=score, on_epoch=lambda _: None, start=start)
+    assert result.best_epoch == 3
+    assert all(torch.equal(tensor, seen[2][name]) for name, tensor in network.state_dict().items())
 
 
 def test_training_stops_when_patience_ends() -> None:
@@ -162,6 +178,29 @@ def test_biases_and_norms_are_not_decayed() -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
     groups = build_optimizer(network, learning_rate=1.0, weight_decay=0.1).param_groups
     assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(1, 0.1), (3, 0.0)]
+
+
+def test_scales_of_several_axes_are_not_decayed() -> None:
+    """As normalisation-free networks have beside their kernels."""
+    network = small_network("nf_resnet26")
+    decayed = build_optimizer(network, learning_rate=1.0, weight_decay=0.1).param_groups[0]["params"]
+    names = [name for name, value in network.named_parameters() if any(value is one for one in decayed)]
+    assert any("gain" in name for name, _ in network.named_parameters())
+    assert names
+    assert all(name.endswith("weight") for name in names)
+
+
+def test_an_endless_warm_up_is_a_quarter_of_the_steps() -> None:
+    recipe = replace(RECIPE, warmup_epochs=1e308)
+    assert TrainingState(small_network(), recipe, steps=8, best=-1.0).schedule.warmup_steps == 4
+
+
+def test_a_picture_alone_in_its_step_is_one_clear_line_where_a_norm_needs_two() -> None:
+    network = small_network("skresnet18")
+    arguments = {"device": "cpu", "score": lambda _: constant(0.1), "on_epoch": lambda _: None}
+    with pytest.raises(UserError, match=r"single picture.*train\.batch_size to 2"):
+        fit(network, blocks(2), recipe=replace(RECIPE, batch_size=1, epochs=1), **arguments)
+    fit(network, blocks(2), recipe=replace(RECIPE, batch_size=1, epochs=1, freeze_norms=True), **arguments)
 
 
 def test_moving_average_equals_its_formula_in_float64() -> None:

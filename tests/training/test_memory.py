@@ -81,6 +81,47 @@ def test_auto_batch_halves_the_batch_until_memory_suffices(
     assert all(torch.allclose(outcomes[0][name], tensor, atol=1e-6) for name, tensor in outcomes[1].items())
 
 
+def test_the_rate_follows_the_batches_that_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 6 pictures, batches of 64 are of 6; memory holds 1."""
+    sizes, rates, plain = [], [], forward.detection_loss
+
+    def small_memory(network: Detector, raw: RawPredictions, *others: object, **named: Any) -> DetectionLoss:
+        sizes.append(len(raw.logits))
+        if len(raw.logits) > 1:
+            raise torch.OutOfMemoryError
+        return plain(network, raw, *others, **named)
+
+    monkeypatch.setattr(forward, "detection_loss", small_memory)
+    fit_in_memory(
+        small_network(),
+        blocks(6),
+        recipe=replace(RECIPE, batch_size=64, auto_batch=True, warmup_epochs=0.0, epochs=1),
+        checkpoints=None,
+        team=Team(),
+        device="cpu",
+        score=lambda _: constant(0.1),
+        on_epoch=lambda line: rates.append(line.learning_rate),
+    )
+    assert sizes[:3] == [6, 3, 1]
+    assert rates == [pytest.approx(RECIPE.learning_rate * (1 / 6) ** 0.5)]
+
+
+def test_memory_of_the_machine_itself_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+
+    monkeypatch.setattr(forward, "detection_loss", full)
+    with pytest.raises(UserError, match="this machine's memory does not hold a step with batches of 4"):
+        fit(
+            small_network(),
+            blocks(4),
+            recipe=RECIPE,
+            device="cpu",
+            score=lambda _: constant(0),
+            on_epoch=lambda _: None,
+        )
+
+
 def test_with_several_processes_the_batch_is_not_halved_by_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise TooLittleMemoryError("set train.batch_size to 4")

@@ -114,6 +114,13 @@ def test_a_box_cut_by_the_border_keeps_its_label_where_enough_of_it_stays(visibl
     assert moved[0, 0].tolist() == [108, 32, 128, 72]
 
 
+def test_a_box_that_nothing_cuts_is_whole_whatever_float32_makes_of_its_border() -> None:
+    pixels, boxes, valid, labels = _scene()
+    boxes[0, 0] = torch.tensor([64.0, 48, 128.00003, 96.00003])
+    _, _, kept, _ = _augmented((pixels, boxes, valid, labels), replace(STILL, visible=1.0), 0)
+    assert kept[0, 0]
+
+
 def test_colours_stay_within_pixel_values() -> None:
     pixels, boxes, valid, labels = _scene()
     policy = AugmentPolicy(brightness=0.9, contrast=0.9, saturation=0.9)
