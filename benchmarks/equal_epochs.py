@@ -9,14 +9,20 @@ is fake-quantized. Prints a line for each seed and, last, the mean difference in
 """
 
 import argparse
-import json
+import sys
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from benchmarks.before_measuring import check_device, check_out
 from benchmarks.changed_params import changed_settings, read_params
+from benchmarks.deployed_row import deployed_of, epochs_of_chain
+from benchmarks.whole_number import at_least
+from netwright.artifacts.whole_file import write_json
 from netwright.compression.calibration import calibrate
 from netwright.compression.fake_quant import QuantizedDetector
 from netwright.compression.folding import fold_batch_norms
@@ -29,15 +35,18 @@ from netwright.models.detector import Detector
 from netwright.training.loop import fit
 from netwright.training.recipe import Recipe
 from stages import paths
+from stages._entry.failures import guarded
 from stages._training.epochs import recipe_of
-from stages.settings import Recovery
+from stages.settings import Recovery, Settings
+
+Row = dict[str, Any]
 
 
 class Comparison:
     """One seed after the other on the same data, with the values of a params.yaml."""
 
-    def __init__(self, project: Path, device: str) -> None:
-        self.settings = changed_settings(read_params(project), {})
+    def __init__(self, settings: Settings, project: Path, device: str) -> None:
+        self.settings = settings
         self.device, self.init = device, project / paths.INIT
         spec = load_network(self.init).architecture.input
         self.pictures: dict[str, PictureSet] = {
@@ -78,52 +87,69 @@ class Comparison:
         print(f"seed {seed}: {report.after.macs / report.before.macs:.1%} of the multiply-accumulates kept", flush=True)
         self.train(network, self.recipe(seed, prune.recover), self.score(network, "val"))
         found["pruned"] = self.score(network, "test")
-        quantized = QuantizedDetector(fold_batch_norms(network.cpu())).to(self.device)
-        pixels = torch.tensor(self.pictures["train"].pixels[: qat.calibration_images])
-        calibrate(quantized, (part.float() for part in pixels.split(16)), qat.calibration)
+        quantized = self.quantized(network)
         tuning = self.recipe(seed, Recovery(epochs=qat.epochs, learning_rate=qat.learning_rate))
         self.train(quantized, tuning, self.score(quantized, "val"))
         return found | {"quantized": self.score(quantized, "test")}
 
+    def quantized(self, network: Detector) -> QuantizedDetector:
+        """``network`` folded and calibrated as the qat stage does."""
+        qat = self.settings.qat
+        quantized = QuantizedDetector(fold_batch_norms(network.cpu())).to(self.device)
+        pixels = torch.tensor(self.pictures["train"].pixels[: qat.calibration_images])
+        batches = pixels.split(self.settings.train.batch_size)
+        calibrate(quantized, (part.float() for part in batches), qat.calibration)
+        return quantized
+
     def unpruned(self, seed: int) -> Accuracy:
         """Test accuracy of the whole network after the chain's total number of epochs."""
-        recipe = self.recipe(seed)
-        total = recipe.epochs + self.settings.prune.recover.epochs + self.settings.qat.epochs
         network = load_network(self.init)
-        self.train(network, replace(recipe, epochs=total))
+        self.train(network, replace(self.recipe(seed), epochs=epochs_of_chain(self.settings)))
         return self.score(network, "test")
 
 
-def deployed_of(project: Path) -> float:
-    """Test mAP50-95 of the deployed row that the pipeline measured, with conf/train's seed."""
-    metrics: dict[str, float] = json.loads((project / "reports/metrics.json").read_text("utf-8"))
-    return metrics["deployed/test/map50_95"]
+def rows_of(given: argparse.Namespace) -> Iterator[Row]:
+    """Check everything, then both sides of one seed after the other."""
+    settings = changed_settings(read_params(given.project), {})
+    deployed = deployed_of(given.project, settings) if given.pipeline else None
+    check_device(given.device)
+    check_out(given.out)
+    comparison = Comparison(settings, given.project, given.device)
+    if deployed is not None:
+        seed = settings.train.seed
+        yield {"seed": seed, "quantized": deployed, "unpruned": comparison.unpruned(seed).map50_95}
+        return
+    for seed in given.seeds or [1]:
+        chain = {name: accuracy.map50_95 for name, accuracy in comparison.compressed(seed).items()}
+        yield {"seed": seed} | chain | {"unpruned": comparison.unpruned(seed).map50_95}
+        print(f"seed {seed} is done", flush=True)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Keep each seed's row as it comes; print all and the mean difference."""
+    rows: list[Row] = []
+    for row in rows_of(given):
+        rows.append(row)
+        if given.out:
+            write_json(given.out, rows)
+    lost = [100 * (row["unpruned"] - row["quantized"]) for row in rows]
+    for row in rows:
+        print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
+    print(f"points of mAP50-95 lost: mean {sum(lost) / len(lost):.2f} ({', '.join(f'{value:.2f}' for value in lost)})")
 
 
 def main() -> None:
     """Run every seed and print the mean difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", type=Path, default=Path())
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--seeds", type=at_least(0), nargs="+", help="default: 1")
     parser.add_argument("--pipeline", action="store_true")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    comparison, rows = Comparison(arguments.project, arguments.device), []
-    if arguments.pipeline:
-        seed, found = comparison.settings.train.seed, {"quantized": deployed_of(arguments.project)}
-        rows.append({"seed": seed} | found | {"unpruned": comparison.unpruned(seed).map50_95})
-    else:
-        for seed in arguments.seeds:
-            chain = {name: accuracy.map50_95 for name, accuracy in comparison.compressed(seed).items()}
-            rows.append({"seed": seed} | chain | {"unpruned": comparison.unpruned(seed).map50_95})
-            print(f"seed {seed} is done", flush=True)
-    lost = [100 * (row["unpruned"] - row["quantized"]) for row in rows]
-    for row in rows:
-        print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
-    print(f"points of mAP50-95 lost: mean {sum(lost) / len(lost):.2f} ({', '.join(f'{value:.2f}' for value in lost)})")
-    if arguments.out:
-        arguments.out.write_text(json.dumps(rows, indent=2))
+    given = parser.parse_args()
+    if given.pipeline and given.seeds:
+        parser.error("--pipeline compares with reports/, which is of params.yaml's seed: leave out --seeds")
+    sys.exit(guarded("equal_epochs", lambda: run(given)))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from benchmarks.recipe_results import Line
-from benchmarks.recipe_run import detections_file
+from benchmarks.recipe_training import detections_file
 from netwright.errors import UserError
 from netwright.evaluation.bootstrap import Comparison, paired_bootstrap
 from netwright.evaluation.border import AtBorder, border_errors
@@ -22,13 +23,14 @@ EMPTY = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zer
 def files_of(side: str, out: Path, lines: Sequence[Line], split: str) -> list[Path]:
     """The detections of a recipe's seeds, or the files that ``side`` names: paths with commas between.
 
-    ``{split}`` in a path becomes val or test. Raises UserError for what is neither.
+    ``{split}`` in a path becomes val or test. Raises UserError for what is neither, and for a file that is not there.
     """
     seeds = sorted(line["seed"] for line in lines if line["recipe"] == side)
-    if seeds:
-        return [detections_file(out, f"{side}-{seed}") for seed in seeds]
-    files = [Path(part.replace("{split}", split)) for part in side.split(",")]
+    files = [detections_file(out, f"{side}-{seed}") for seed in seeds]
+    files = files or [Path(part.replace("{split}", split)) for part in side.split(",")]
     if missing := [str(file) for file in files if not file.is_file()]:
+        if seeds:
+            raise UserError(f"detections of {side} are missing: bring {', '.join(missing)} here, too")
         known = ", ".join(dict.fromkeys(line["recipe"] for line in lines)) or "none"
         raise UserError(f"{', '.join(missing)} is no file and no recipe of {out}; recipes there: {known}")
     return files
@@ -80,7 +82,20 @@ def _sum(parts: Iterable[AtBorder]) -> AtBorder:
 
 
 def _from_parquet(file: Path, split: str) -> dict[str, Detections]:
-    return {picture: found for *_, picture, found in read_detections(file, split)}
+    """Detections of the one model that ``file`` is of. Raises UserError for several, for none, and for damage."""
+    try:
+        rows = read_detections(file, split)
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{file} is no Parquet of detections ({type(error).__name__}: {error})") from None
+    if not rows:
+        raise UserError(f"{file} says nothing of {split}: compare a file that has detections of val and test")
+    models = list(dict.fromkeys(f"{export}/{runtime}" for export, runtime, *_ in rows))
+    if len(models) > 1:
+        raise UserError(f"{file} has {len(models)} models, {', '.join(models)}: give a file of one")
+    found = {picture: own for *_, picture, own in rows}
+    if len(found) < len(rows):
+        raise UserError(f"{file} has a picture of {split} twice: give a file with each once")
+    return found
 
 
 def _from_coco(file: Path, truth: Truth, first_category: int) -> dict[str, Detections]:

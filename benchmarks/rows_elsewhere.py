@@ -9,18 +9,52 @@ report below ``--out`` and prints its table. A row that did not run or failed is
 
 import argparse
 import json
-from dataclasses import replace
+import sys
 from pathlib import Path
+from typing import Any
 
-import yaml
-
+from benchmarks.before_measuring import check_device
+from benchmarks.changed_params import changed_settings, read_params
 from benchmarks.markdown_table import table
-from netwright.types import NmsPolicy
-from stages._entry.snapshot import typed
+from stages import paths
+from stages._entry.failures import guarded
 from stages.benchmark import run
-from stages.settings import Benchmark
+from stages.settings import Settings
 
-MODELS = ("trained", "pruned", "quantized")
+MODELS = {"trained": paths.TRAINED, "pruned": paths.PRUNED, "quantized": paths.QUANTIZED}
+
+
+def settings_of(given: argparse.Namespace) -> Settings:
+    """params.yaml with the rows that are asked for."""
+    asked = {f"benchmark.{name}": getattr(given, name) for name in ("runtimes", "deployed", "baseline")}
+    return changed_settings(read_params(given.project), asked)
+
+
+def measured(given: argparse.Namespace) -> dict[str, Any]:
+    """The report of the rows. Raises UserError for what is missing, and for a row that will not be."""
+    project, settings = given.project, settings_of(given)
+    check_device(given.device)
+    return run(
+        settings.benchmark,
+        settings.nms,
+        data=project / paths.CONVERTED,
+        exports=project / paths.EXPORTS,
+        models={name: project / folder for name, folder in MODELS.items()},
+        machine=project / paths.MACHINE,
+        target=given.out,
+        engines=given.out / "engines",
+        scratch=given.out / "scratch",
+        device=given.device,
+    )
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print the table, the ratios, and why a row is missing."""
+    print(table(report))
+    print(json.dumps({"pruning": report["pruning"], "comparison": report["comparison"]}))
+    for row in report["rows"]:
+        if row["status"] != "ok":
+            print(f"{row['export']}@{row['runtime']} {row['status']}: {row['reason']}")
 
 
 def main() -> None:
@@ -32,31 +66,8 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), required=True)
     parser.add_argument("--deployed", required=True, help="EXPORT@RUNTIME")
     parser.add_argument("--baseline", required=True, help="EXPORT@RUNTIME")
-    arguments = parser.parse_args()
-    project, params = arguments.project, yaml.safe_load((arguments.project / "params.yaml").read_text("utf-8"))
-    settings: Benchmark = replace(
-        typed(params["benchmark"], Benchmark, "benchmark"),
-        runtimes=arguments.runtimes,
-        deployed=arguments.deployed,
-        baseline=arguments.baseline,
-    )
-    report = run(
-        settings,
-        typed(params["nms"], NmsPolicy, "nms"),
-        data=project / "data/converted",
-        exports=project / "exports",
-        models={name: project / "models" / name for name in MODELS},
-        machine=project / "machine.json",
-        target=arguments.out,
-        engines=arguments.out / "engines",
-        scratch=arguments.out / "scratch",
-        device=arguments.device,
-    )
-    print(table(report))
-    print(json.dumps({"pruning": report["pruning"], "comparison": report["comparison"]}))
-    for row in report["rows"]:
-        if row["status"] != "ok":
-            print(f"{row['export']}@{row['runtime']} {row['status']}: {row['reason']}")
+    given = parser.parse_args()
+    sys.exit(guarded("rows_elsewhere", lambda: show(measured(given))))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,20 @@
 """Many trainings on one device, some at a time, each in a process forked after the imports.
 
 Importing torch and its friends costs some ten seconds a process; a fork has them already. The parent must therefore
-use no device and start no threads: what needs either happens in a child, ``in_child``.
+use no device and start no threads: what needs either happens in a child, ``in_child``. Children end with the parent,
+however it ends.
 """
 
+import ctypes
 import multiprocessing as mp
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -18,6 +22,7 @@ from netwright.errors import UserError
 from stages._entry.failures import guarded
 
 _FORK = mp.get_context("fork")
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(kw_only=True)
@@ -31,10 +36,9 @@ class Outcome:
 
 def in_child(work: Callable[[], None]) -> None:
     """Run ``work`` in a fork, its output on ours. Raises UserError where it fails; it has said why."""
-    process = _FORK.Process(target=lambda: sys.exit(guarded("prepare", work)))
-    sys.stdout.flush()  # or the child would say it again
-    process.start()
-    process.join()
+    process = _forked(lambda: sys.exit(guarded("prepare", work)))
+    with _killed_at_the_end({"prepare": process}):
+        process.join()
     if process.exitcode:
         raise UserError("nothing was trained: see the line above")
 
@@ -57,18 +61,27 @@ def run_jobs(
                 break
             while waiting and len(live) < workers:
                 name, work = waiting.pop(0)
-                live[name] = _started(work, logs / f"{name}.log")
+                live[name] = _forked(partial(_child, work, logs / f"{name}.log"))
                 print(f"started {name}, {len(waiting)} wait", flush=True)
             time.sleep(0.05)
     outcome.left += [*live, *(name for name, _ in waiting)]
     return outcome
 
 
-def _started(work: Callable[[], None], log: Path) -> BaseProcess:
-    process = _FORK.Process(target=_child, args=(work, log))
-    sys.stdout.flush()
+def _forked(work: Callable[[], None]) -> BaseProcess:
+    process = _FORK.Process(target=_with_the_parent, args=(work, os.getpid()))
+    sys.stdout.flush()  # or the child would say it again
     process.start()
     return process
+
+
+def _with_the_parent(work: Callable[[], None], parent: int) -> None:
+    """Do ``work``, but not longer than the parent lives: killed at once, it cannot end its children itself."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == parent:  # else it died before the line above
+        work()
 
 
 def _child(work: Callable[[], None], log: Path) -> None:
@@ -92,11 +105,13 @@ def _settle(name: str, process: BaseProcess, logs: Path, outcome: Outcome) -> No
 
 @contextmanager
 def _killed_at_the_end(live: dict[str, BaseProcess]) -> Iterator[None]:
-    """Ctrl-C, too, leaves no training behind."""
+    """Ctrl-C and SIGTERM, which does here what Ctrl-C does, leave no training behind either."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
         for process in live.values():
-            with suppress(ProcessLookupError):
-                process.kill()
+            process.kill()
+        for process in live.values():
             process.join()
+        signal.signal(signal.SIGTERM, before)

@@ -15,12 +15,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import recipe_results
-from benchmarks.recipes import add_place, place_of, planned, train_all
+from benchmarks.changed_params import parsed_changes, refuse_owned
+from benchmarks.recipe_lock import alone_in
+from benchmarks.recipe_plan import add_place, place_of, planned
+from benchmarks.recipes import train_all
+from benchmarks.whole_number import at_least
 from netwright.errors import UserError
 from netwright.evaluation.spread import spread
 from stages._entry.failures import guarded
 
 STARTS = ("pretrained", "random")
+OWNERS = {
+    "pretrain_init.weights": "--weights",  # the random start would not be random
+    "train.validate_every": "--every",
+}
 Curve = Sequence[tuple[float, float]]
 
 
@@ -60,14 +68,23 @@ def _reached(what: str, curves: dict[str, list[Curve]], goals: dict[str, list[fl
     return lines
 
 
-def _run(given: argparse.Namespace) -> None:
-    common: dict[str, Any] = {"train.validate_every": given.every, "train.patience": 0}
-    weights = {"pretrained": given.weights, "random": "random"}
-    recipes = {start: {**common, "pretrain_init.weights": weights[start]} for start in STARTS}
+def _recipes(given: argparse.Namespace) -> dict[str, dict[str, Any]]:
     if given.weights == "random":
         raise UserError("--weights random is the other side of the comparison: name pretrained ones")
-    place = place_of(given)
-    train_all(planned(given, recipes, place), place, given)
+    changes = parsed_changes(given.set)
+    refuse_owned(changes, OWNERS)
+    if "train.patience" in changes:
+        raise UserError("--set train.patience: here it is 0, since a start that stops early has no final accuracy")
+    common: dict[str, Any] = {"train.validate_every": given.every, "train.patience": 0}
+    weights = {"pretrained": given.weights, "random": "random"}
+    return {start: {**common, "pretrain_init.weights": weights[start]} for start in STARTS}
+
+
+def _run(given: argparse.Namespace) -> None:
+    recipes = _recipes(given)
+    with alone_in(given.out):
+        place = place_of(given)
+        train_all(planned(given, recipes, place), place, given)
     found = {(line["recipe"], line["seed"]): line["curve"] for line in recipe_results.read(place.out)}
     curves = {start: [found[start, seed] for seed in given.seeds] for start in STARTS}
     print("\n".join(report(curves, given.share)))
@@ -79,7 +96,7 @@ def main() -> None:
     add_place(parser)
     parser.add_argument("--weights", default="efficientnet_lite0_imagenet", help="as pretrain_init.weights")
     parser.add_argument("--share", type=float, default=0.95)
-    parser.add_argument("--every", type=int, default=1, help="epochs between looks at val")
+    parser.add_argument("--every", type=at_least(1), default=1, help="epochs between looks at val")
     sys.exit(guarded("time_to_accuracy", lambda: _run(parser.parse_args())))
 
 

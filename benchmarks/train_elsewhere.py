@@ -4,9 +4,10 @@
 
 Run in the root of a copy of the project that holds params.yaml, data/converted and models/init (and the model that
 ``--first`` starts from). It calls the stages' own functions with params.yaml's values and writes the same folders,
-models/trained and so on. ``elsewhere.sha256`` names every file that decided the outcome, code included, and every file
-that came of it: `sha256sum --quiet -c elsewhere.sha256` in the project at home proves that nothing differs, and then
-`dvc commit -f train` takes the models as the stage's own (docs/training.md).
+models/trained and so on. ``elsewhere.sha256`` names every file that decided the outcome, code included, as it was when
+the training began, and every file that came of it: `sha256sum --quiet -c elsewhere.sha256` in the project at home
+proves that nothing differs, and then `dvc commit -f train` takes the models as the stage's own (docs/training.md). The
+last lines are those commands. Where a later call goes on with ``--first``, the file names the stages of both.
 
 A training that was cut off goes on when the same command is given again: checkpoints are in ``--scratch``.
 """
@@ -14,25 +15,34 @@ A training that was cut off goes on when the same command is given again: checkp
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from benchmarks.before_measuring import check_device
 from benchmarks.changed_params import changed_settings, read_params
+from benchmarks.elsewhere_sums import (
+    CODE,
+    MODEL_FILES,
+    SOURCES,
+    SUMS,
+    TARGETS,
+    Sums,
+    refuse_changed,
+    shared_sums,
+    source_sums,
+    stages_in,
+    sums_before,
+    target_sums,
+    way_home,
+    write_sums,
+)
+from benchmarks.whole_number import at_least
 from netwright.artifacts.dataset import MANIFEST
-from netwright.artifacts.model import ARCHITECTURE, WEIGHTS
-from netwright.artifacts.whole_file import sha256_of, write_text
 from netwright.errors import UserError
 from stages import paths, prune, qat, train
 from stages._entry import Host
 from stages._entry.failures import guarded
 from stages._training.tuned import Ground
 from stages.settings import Settings
-
-SOURCES = {"train": paths.INIT, "prune": paths.TRAINED, "qat": paths.PRUNED}
-TARGETS = {"train": paths.TRAINED, "prune": paths.PRUNED, "qat": paths.QUANTIZED}
-MODEL_FILES = (WEIGHTS, ARCHITECTURE)
-SUMS = Path("elsewhere.sha256")
-CODE = ("netwright", "stages")
 
 
 def run_stage(name: str, settings: Settings, *, device: str, scratch: Path, workers: int) -> None:
@@ -56,25 +66,24 @@ def check_inputs(first: str) -> None:
     needed = [paths.CONVERTED / MANIFEST, *(SOURCES[first] / name for name in MODEL_FILES)]
     if missing := [str(path) for path in needed if not path.is_file()]:
         raise UserError(f"{first} needs {', '.join(missing)}: carry the folders here from the project (dvc repro)")
+    changed_settings(read_params(Path()), {})
 
 
-def files_of(stages: Iterable[str]) -> Iterator[Path]:
-    """What decides the outcome of ``stages`` and what they write, relative to the project."""
-    yield Path("params.yaml")
-    for package in CODE:
-        yield from sorted(Path(package).rglob("*.py"))
-    yield from sorted(path for path in paths.CONVERTED.rglob("*") if path.is_file())
-    for number, stage in enumerate(stages):
-        if number == 0:
-            yield from (SOURCES[stage] / name for name in MODEL_FILES)
-        yield from sorted(path for path in TARGETS[stage].iterdir() if path.is_file() and path.name[0] != ".")
+def asked_stages(first: str, through: str) -> list[str]:
+    """The stages from ``first`` to ``through``. Raises UserError where there are none, or too many for torchrun."""
+    names = list(TARGETS)
+    stages = names[names.index(first) : names.index(through) + 1]
+    if not stages:
+        raise UserError(f"--first {first} comes after --through {through}: exchange them")
+    if len(stages) > 1 and "LOCAL_WORLD_SIZE" in os.environ:  # all processes but one end with their first training
+        raise UserError(f"torchrun takes one stage at a time: --first {first} --through {first}, then the next")
+    return stages
 
 
-def write_sums(stages: Iterable[str]) -> int:
-    """Write the hashes as `sha256sum -c` reads them; return how many."""
-    lines = [f"{sha256_of(path)}  {path.as_posix()}\n" for path in files_of(stages)]
-    write_text(SUMS, "".join(lines))
-    return len(lines)
+def device_of(asked: str) -> str:
+    """Cpu or cuda. Raises UserError where cuda is asked for in vain."""
+    check_device(asked)
+    return Host(requested_device=asked, workers=0, processes=1, tracking_uri="", scratch=Path()).device
 
 
 def main() -> None:
@@ -83,29 +92,33 @@ def main() -> None:
     parser.add_argument("--first", choices=list(TARGETS), default="train", help="the stage to begin with")
     parser.add_argument("--through", choices=list(TARGETS), default="train", help="the last stage to run")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--workers", type=int, default=0, help="threads that decode pictures; 0: one a processor")
+    parser.add_argument(
+        "--workers", type=at_least(0), default=0, help="threads that decode pictures; 0: one a processor"
+    )
     parser.add_argument("--scratch", type=Path, default=Path(".netwright"), help="checkpoints and decoded pictures")
-    sys.exit(guarded("train_elsewhere", lambda: _run(parser.parse_args())))
+    arguments = parser.parse_args()
+    sys.exit(guarded("train_elsewhere", lambda: _run(arguments)))
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    names = list(TARGETS)
-    stages = names[names.index(arguments.first) : names.index(arguments.through) + 1]
-    if not stages:
-        raise UserError(f"--first {arguments.first} comes after --through {arguments.through}: exchange them")
-    if len(stages) > 1 and "LOCAL_WORLD_SIZE" in os.environ:  # all processes but one end with their first training
-        raise UserError(f"torchrun takes one stage at a time: --first {stages[0]} --through {stages[0]}, then the next")
-    settings = changed_settings(read_params(Path()), {})
+    stages = asked_stages(arguments.first, arguments.through)
     check_inputs(arguments.first)
-    scratch, workers = arguments.scratch.resolve(), arguments.workers
-    device = Host(
-        requested_device=arguments.device, workers=workers, processes=1, tracking_uri="", scratch=scratch
-    ).device
+    device = device_of(arguments.device)
+    sums = (sums_before(arguments.first) or shared_sums()) | source_sums(arguments.first)
+    settings = changed_settings(read_params(Path()), {})  # after the hashes: a change in between is found at the end
     print(f"{', '.join(stages)} on {device}, {settings.train.epochs} epochs, seed {settings.train.seed}", flush=True)
     for name in stages:
-        run_stage(name, settings, device=device, scratch=scratch, workers=workers)
+        run_stage(name, settings, device=device, scratch=arguments.scratch.resolve(), workers=arguments.workers)
+        sums |= target_sums(name)
         print(f"{name}: {TARGETS[name]} is written", flush=True)
-    print(f"{write_sums(stages)} hashes in {SUMS}: check them at home, then dvc commit -f {' '.join(stages)}")
+    _conclude(sums)
+
+
+def _conclude(sums: Sums) -> None:
+    """Write the hashes, unless what was trained from is no longer there to be hashed, and say how they go home."""
+    refuse_changed(sums, f"while this trained, so {SUMS} is not written: give the same command again")
+    write_sums(sums)
+    print(f"{len(sums)} hashes in {SUMS}\n{way_home(stages_in(sums))}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.changed_params import changed_settings, parsed_changes, read_params
-from benchmarks.recipe_compare import border_lines, evaluated
+from benchmarks.recipe_compare import border_lines, evaluated, files_of
 from benchmarks.side_by_side import run_jobs
 from benchmarks.time_to_accuracy import report, seconds_to
 from netwright.errors import UserError
@@ -91,3 +91,43 @@ def test_jobs_end_at_the_first_failures_and_at_the_limit(tmp_path: Path) -> None
     assert "no such thing" in (tmp_path / "bad.log").read_text()
     found = run_jobs([("stays", stay)], workers=1, limit_s=0.3, failures=1, logs=tmp_path)
     assert found.left == ["stays"]
+
+
+def _parquet(path: Path, *rows: tuple[str, str, str, str]) -> Path:
+    found = Detections(BOX, np.array([0.75], np.float32), np.array([0]))
+    write_detections(path, [(*row, found) for row in rows])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([("fp32", "torch", "val", "a"), ("fp32", "openvino", "val", "a")], "2 models, fp32/torch, fp32/openvino"),
+        ([("fp32", "torch", "val", "a"), ("int8", "torch", "val", "b")], "2 models, fp32/torch, int8/torch"),
+        ([("fp32", "torch", "test", "a")], "says nothing of val"),
+        ([("fp32", "torch", "val", "a"), ("fp32", "torch", "val", "a")], "a picture of val twice"),
+    ],
+)
+def test_a_parquet_that_is_not_of_one_model_and_the_split_is_refused(
+    tmp_path: Path, rows: list[tuple[str, str, str, str]], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        evaluated(_parquet(tmp_path / "a.parquet", *rows), TRUTH, "val", 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and then nothing"])
+def test_a_damaged_parquet_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.parquet is no Parquet of detections"):
+        evaluated(tmp_path / "a.parquet", TRUTH, "val", 1)
+
+
+def test_a_recipe_whose_detections_were_left_behind_is_named(tmp_path: Path) -> None:
+    lines = [{"recipe": "plain", "seed": seed} for seed in (1, 2)]
+    (tmp_path / "detections").mkdir()
+    kept = _parquet(tmp_path / "detections/plain-1.parquet", ("plain-1", "torch", "val", "a"))
+    assert files_of("plain", tmp_path, lines[:1], "val") == [kept]
+    with pytest.raises(UserError, match=r"detections of plain are missing: bring .*plain-2\.parquet"):
+        files_of("plain", tmp_path, lines, "val")
+    with pytest.raises(UserError, match="recipes there: plain"):
+        files_of("other", tmp_path, lines, "val")
