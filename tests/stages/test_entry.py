@@ -95,7 +95,7 @@ def test_undeclared_section_cannot_be_read(project: Path, capsys: pytest.Capture
         (lambda v: v["dataset"].update(class_mapping={3: "car"}), "class_mapping has the key 3 (int): keys are text"),
         (lambda v: v["dataset"].update(class_mapping={"a": 3}), "dataset.class_mapping.a must be text, found 3 (int)"),
         (lambda v: v["dataset"]["on_invalid"].update(tiny="clip"), "on_invalid.tiny must be one of keep, drop, fail"),
-        (lambda v: v["train"].update(batch_size=0), "train.batch_size must be at least 1, found 0"),
+        (lambda v: v["train"].update(batch_size=0), "train.batch_size must be from 1 to 2147483647, found 0"),
         (
             lambda v: v["train"].update(class_weights={"3": -1.0}),
             "train.class_weights.3 must be at least 0, found -1.0",
