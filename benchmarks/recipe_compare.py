@@ -11,7 +11,7 @@ import pyarrow as pa
 from benchmarks.recipe_results import Line
 from benchmarks.recipe_training import detections_file
 from netwright.errors import UserError
-from netwright.evaluation.bootstrap import Comparison, paired_bootstrap
+from netwright.evaluation.bootstrap import Comparison, drawn_units, paired_bootstrap
 from netwright.evaluation.border import AtBorder, border_errors
 from netwright.evaluation.detections import Detections, read_detections
 from netwright.evaluation.evaluation import Evaluation, evaluate
@@ -54,7 +54,7 @@ def difference_lines(
     """Second minus first in points of 0.01, for both accuracies."""
     found = paired_bootstrap(first, second, resamples=resamples)
     runs = f"{found.runs[0]} against {found.runs[1]} runs"
-    yield f"{split}: {names[1]} minus {names[0]}, {runs}, {found.pictures} pictures, {resamples} draws of both"
+    yield f"{split}: {names[1]} minus {names[0]}, {runs}, {drawn_units(found)}, {resamples} draws of both"
     pairs: tuple[tuple[str, Comparison], ...] = (("mAP50-95", found.map50_95), ("mAP50", found.map50))
     for name, pair in pairs:
         low, high = 100 * pair.difference.low, 100 * pair.difference.high

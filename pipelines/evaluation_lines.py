@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from netwright.evaluation.bootstrap import Comparison, PairedBootstrap
+from netwright.evaluation.bootstrap import Comparison, PairedBootstrap, drawn_units
 from netwright.evaluation.confusion import Confusion
 from netwright.reporting.evaluation_confusion import largest_confusions
 from netwright.reporting.evaluation_numbers import Numbers, counted, worst_line
@@ -29,8 +29,7 @@ def confusion_lines(letter: str, confusion: Confusion, where: str) -> Iterator[s
 
 def comparison_lines(compared: PairedBootstrap) -> Iterable[str]:
     """B minus A in points of 0.01, with its interval, for both accuracies."""
-    whole = f" in {counted(compared.groups, 'group')}, whole groups" if compared.groups != compared.pictures else ""
-    of_what = f"{compared.pictures} pictures{whole} drawn {compared.resamples} times, seed {compared.seed}"
+    of_what = f"{drawn_units(compared)} drawn {compared.resamples} times, seed {compared.seed}"
     yield f"B - A in points, {compared.confidence:.0%} paired bootstrap interval over {of_what}:"
     pairs: tuple[tuple[str, Comparison], ...] = (("mAP50-95", compared.map50_95), ("mAP50", compared.map50))
     for name, pair in pairs:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from netwright.errors import UserError
-from netwright.evaluation.bootstrap import class_bootstrap, paired_bootstrap
+from netwright.evaluation.bootstrap import class_bootstrap, drawn_units, paired_bootstrap
 from netwright.evaluation.coco_numbers import class_numbers, coco_numbers
 from netwright.evaluation.detections import Detections
 from netwright.evaluation.draws import draw_pictures
@@ -126,6 +126,7 @@ def test_frames_of_one_video_are_drawn_together() -> None:
     rows = [evaluate(frames, [which[index] for index in copies]) for which in (others, detections)]
     drawn = paired_bootstrap(rows[:1], rows[1:], resamples=100)
     assert (alone.pictures, alone.groups, drawn.pictures, drawn.groups) == (12, 12, 120, 12)
+    assert (drawn_units(alone), drawn_units(drawn)) == ("12 pictures", "12 groups of 120 pictures")
     for name in ("low", "value", "high"):
         assert getattr(drawn.map50.difference, name) == pytest.approx(getattr(alone.map50.difference, name), abs=1e-9)
 

@@ -1,5 +1,6 @@
 """A GPU's memory that does not suffice: what is said, what is tried, what is kept."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,28 @@ class _Holding(nn.Module):
         return boxes, scores
 
 
-def test_too_little_memory_says_which_batch_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            torch.OutOfMemoryError(),
+            "the GPU's memory does not hold a step with batches of 4: set train.batch_size to 2",
+        ),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes."),
+            "this machine's memory does not hold a step with batches of 4: set train.batch_size to 2",
+        ),
+    ],
+    ids=["GPU", "CPU"],
+)
+def test_too_little_memory_says_whose_and_which_batch_to_try(
+    monkeypatch: pytest.MonkeyPatch, error: RuntimeError, line: str
+) -> None:
     def full(*_: object, **__: object) -> None:
-        raise torch.OutOfMemoryError
+        raise error
 
     monkeypatch.setattr("netwright.training.forward.detection_loss", full)
-    with pytest.raises(UserError, match="batches of 4: set train\\.batch_size to 2"):
+    with pytest.raises(UserError, match=re.escape(line)):
         fit(
             small_network(),
             blocks(4),
@@ -54,18 +71,24 @@ def test_too_little_memory_says_which_batch_to_try(monkeypatch: pytest.MonkeyPat
         )
 
 
-def test_auto_batch_halves_the_batch_until_memory_suffices(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sizes, plain = [], forward.detection_loss
+def _memory_for(room: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A device that holds steps of ``room`` pictures; the sizes of those that are tried."""
+    sizes, plain = list[int](), forward.detection_loss
 
-    def small_memory(network: Detector, raw: RawPredictions, *others: object, **named: Any) -> DetectionLoss:
+    def loss(network: Detector, raw: RawPredictions, *others: object, **named: Any) -> DetectionLoss:
         sizes.append(len(raw.logits))
-        if len(raw.logits) > 2:
+        if len(raw.logits) > room:
             raise torch.OutOfMemoryError
         return plain(network, raw, *others, **named)
 
-    monkeypatch.setattr(forward, "detection_loss", small_memory)
+    monkeypatch.setattr(forward, "detection_loss", loss)
+    return sizes
+
+
+def test_auto_batch_halves_the_batch_until_memory_suffices(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = _memory_for(2, monkeypatch)
     arguments = {"device": "cpu", "score": lambda _: constant(0.1), "on_epoch": lambda _: None}
     outcomes = []
     for recipe in (
@@ -83,15 +106,7 @@ def test_auto_batch_halves_the_batch_until_memory_suffices(
 
 def test_the_rate_follows_the_batches_that_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 6 pictures, batches of 64 are of 6; memory holds 1."""
-    sizes, rates, plain = [], [], forward.detection_loss
-
-    def small_memory(network: Detector, raw: RawPredictions, *others: object, **named: Any) -> DetectionLoss:
-        sizes.append(len(raw.logits))
-        if len(raw.logits) > 1:
-            raise torch.OutOfMemoryError
-        return plain(network, raw, *others, **named)
-
-    monkeypatch.setattr(forward, "detection_loss", small_memory)
+    sizes, rates = _memory_for(1, monkeypatch), []
     fit_in_memory(
         small_network(),
         blocks(6),
@@ -104,22 +119,6 @@ def test_the_rate_follows_the_batches_that_there_were(monkeypatch: pytest.Monkey
     )
     assert sizes[:3] == [6, 3, 1]
     assert rates == [pytest.approx(RECIPE.learning_rate * (1 / 6) ** 0.5)]
-
-
-def test_memory_of_the_machine_itself_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
-
-    monkeypatch.setattr(forward, "detection_loss", full)
-    with pytest.raises(UserError, match="this machine's memory does not hold a step with batches of 4"):
-        fit(
-            small_network(),
-            blocks(4),
-            recipe=RECIPE,
-            device="cpu",
-            score=lambda _: constant(0),
-            on_epoch=lambda _: None,
-        )
 
 
 def test_with_several_processes_the_batch_is_not_halved_by_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
