@@ -36,10 +36,11 @@ class Step:
         # in fp16 too: the fused AdamW reads on the device whether the scaler found gradients that are not finite
         self._captures = self._device.type == "cuda"
         self._forward = Forward(network, recipe, team, precision=self.precision, captured=self._captures)
-        self._graphs: dict[tuple[object, ...], _Captured] = {}
-        self._seen: dict[tuple[object, ...], int] = {}
+        self._graphs: dict[tuple[tuple[int, ...], ...], _Captured] = {}  # of one policy, by the batch's shapes
+        self._seen: dict[tuple[tuple[int, ...], ...], int] = {}
         # graphs run one at a time: they share memory
         self._pool = torch.cuda.graph_pool_handle() if self._captures else None
+        self._policy: AugmentPolicy | None = None  # of the last step
         self._sums = torch.zeros(5, device=self._device)  # four losses, steps
         self._bad = torch.full((), -1.0, device=self._device)
 
@@ -58,7 +59,10 @@ class Step:
         """Take a step on uint8 pixels (B, 3, H, W) and their truth, on the network's device."""
         set_rate(self._state.optimizer, self._state.next_rate())
         self._state.average.advance()
-        key = (*(tuple(part.shape) for part in parts_of(batch)), policy)
+        if policy != self._policy:
+            self._drop_graphs()
+            self._policy = policy
+        key = tuple(tuple(part.shape) for part in parts_of(batch))
         self._seen[key] = self._seen.get(key, 0) + 1
         if not self._captures or self._seen[key] <= WARM:
             self._run(batch, chances, policy)
@@ -66,6 +70,16 @@ class Step:
             if key not in self._graphs:
                 self._graphs[key] = self._capture(batch, chances, policy)
             self._graphs[key].replay(batch, chances)
+
+    def _drop_graphs(self) -> None:
+        """Those of the policy before never run again, and this one's first steps need the memory that they hold."""
+        if self._graphs:
+            torch.cuda.synchronize()
+            self._state.optimizer.zero_grad(set_to_none=True)
+            self._graphs.clear()
+            self._pool = torch.cuda.graph_pool_handle()
+            torch.cuda.empty_cache()
+        self._seen.clear()
 
     def _capture(self, batch: Labelled, chances: Chances, policy: AugmentPolicy) -> "_Captured":
         kept = _Captured(Labelled(*(part.clone() for part in parts_of(batch))), Chances(chances.table.clone()))

@@ -103,3 +103,19 @@ def test_captured_compiled_steps_lose_what_plain_ones_lose() -> None:
     compiled = _trained(blocks(8), replace(recipe, compiled=("augment", "network", "loss")), captures=True)[1]
     plain = _trained(blocks(8), recipe, captures=False)[1]
     torch.testing.assert_close(compiled, plain, atol=1e-3, rtol=0.02)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_graphs_of_the_policy_before_are_let_go() -> None:
+    network, recipe = small_network().cuda().train(), replace(RECIPE, batch_size=4)
+    state = TrainingState(network, recipe, steps=2, best=-1.0)
+    step, feed, graphs = Step(network, state, recipe, Team()), Feed(blocks(4), "cuda", resident=True), []
+    with torch.cuda.stream(torch.cuda.Stream()):
+        for policy in (POLICY, AugmentPolicy()):
+            for _ in range(WARM + 2):
+                for batch, chances in feed.epoch(batch_size=4, policy=policy, generator=state.generator):
+                    step(batch, chances, policy)
+            graphs.append(list(step._graphs.values()))
+    assert [len(kept) for kept in graphs] == [1, 1]
+    assert graphs[0] != graphs[1]

@@ -43,13 +43,14 @@ def test_a_batch_with_fewer_pictures_than_processes_is_left_out() -> None:
     assert [len(batch.pixels) for batch, _ in drawn] == [2, 2]
 
 
-def test_partners_of_a_mosaic_are_in_the_same_share() -> None:
-    chances = draw_chances(7, AugmentPolicy(mosaic=1.0), torch.Generator().manual_seed(0))
-    for rank, count in ((0, 3), (1, 2), (2, 2)):
+def test_partners_of_a_mosaic_are_in_the_same_share_and_four_pictures_are_four() -> None:
+    chances = draw_chances(13, AugmentPolicy(mosaic=1.0), torch.Generator().manual_seed(0))
+    for rank, count in ((0, 5), (1, 4), (2, 4)):
         partners = chances.share(rank, 3).partners()
         assert partners.shape == (3, count)
         assert partners.min() >= 0
         assert partners.max() < count
+        assert all(len({own, *row}) == 4 for own, row in enumerate(partners.T.tolist()))
 
 
 def test_processes_of_torchrun_on_several_hosts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ class Chances:
     """One row of ``table`` (B, len(COLUMNS)) float32 for each picture, so that one copy takes all to a device.
 
     ``scale`` is the zoom; ``shift_*`` are shares of the output's sides; ``mirror_*`` are +1 or -1; ``turned`` and
-    ``mosaic`` are 1 for yes; colours are factors; the partners of a mosaic are positions in the batch.
+    ``mosaic`` are 1 for yes; colours are factors; the partners of a mosaic are shares 0..1 of those left to choose.
     """
 
     table: Tensor
@@ -30,8 +30,20 @@ class Chances:
         return self.table[:, COLUMNS.index(name)]
 
     def partners(self) -> Tensor:
-        """Positions (3, B) int64 in the batch of the three pictures that a mosaic sets beside its own."""
-        return torch.stack([self.column(name) for name in _PARTNERS]).long()
+        """Positions (3, B) int64 in the batch of the three pictures that a mosaic sets beside its own.
+
+        They differ from it and from each other where the batch has four; every other picture is as likely.
+        """
+        count = len(self.table)
+        left = [max(count - 1 - place, 1) for place in range(len(_PARTNERS))]
+        first, second, third = (
+            (self.column(name) * choices).long() for name, choices in zip(_PARTNERS, left, strict=True)
+        )  # the n-th of those that are left
+        second = second + (second >= first)
+        third = third + (third >= torch.minimum(first, second))
+        third = third + (third >= torch.maximum(first, second))
+        own = torch.arange(count, device=self.table.device)
+        return (own + 1 + torch.stack((first, second, third))) % count
 
     def without_mosaic(self, alone: Tensor) -> "Chances":
         """The same, but that the pictures ``alone`` (B,) bool are set beside no others."""
@@ -41,13 +53,10 @@ class Chances:
         return Chances(table)
 
     def share(self, rank: int, size: int) -> "Chances":
-        """Every ``size``-th row from ``rank`` on; the partners of a mosaic become positions among those rows."""
+        """Every ``size``-th row from ``rank`` on; the partners of a mosaic are then among those rows."""
         if size == 1:
             return self
-        table = self.table[rank::size].clone()
-        first = COLUMNS.index(_PARTNERS[0])
-        table[:, first:] = torch.div(table[:, first:], size, rounding_mode="floor") % len(table)
-        return Chances(table)
+        return Chances(self.table[rank::size].clone())
 
 
 def draw_chances(count: int, policy: AugmentPolicy, generator: torch.Generator) -> Chances:
@@ -74,5 +83,5 @@ def draw_chances(count: int, policy: AugmentPolicy, generator: torch.Generator) 
         "saturation": uniform(1 - policy.saturation, 1 + policy.saturation),
         "mosaic": yes(policy.mosaic),
     }
-    columns |= {name: torch.randperm(count, generator=generator).float() for name in _PARTNERS}
+    columns |= {name: uniform(0, 1) for name in _PARTNERS}
     return Chances(torch.stack([columns[name] for name in COLUMNS], 1))

@@ -80,17 +80,17 @@ def test_every_object_that_a_mosaic_shows_keeps_its_label() -> None:
 
 
 def test_a_mosaic_of_more_objects_than_there_is_room_for_stays_one_picture_with_all_its_labels() -> None:
-    """Room for 60: the first picture's mosaic would show 10 + 3 * 17 boxes, the others' 17 + 3 * 10."""
-    pixels = torch.full((4, 3, 96, 128), 40, dtype=torch.uint8)
+    """Room for 60: each with the three behind it, the first would show 10 + 3 * 17 boxes, the second 3 * 17 + 1."""
+    pixels = torch.full((5, 3, 96, 128), 40, dtype=torch.uint8)
     x = torch.arange(30) * 3.5
-    boxes = torch.stack((x, x * 0 + 40, x + 16, x * 0 + 60), -1).repeat(4, 1, 1)
-    valid = torch.arange(30) < torch.tensor([[10], [17], [17], [17]])
+    boxes = torch.stack((x, x * 0 + 40, x + 16, x * 0 + 60), -1).repeat(5, 1, 1)
+    valid = torch.arange(30) < torch.tensor([[10], [17], [17], [17], [1]])
     policy = replace(STILL, scale=(0.7, 0.7), mosaic=1.0)
-    chances = draw_chances(4, policy, torch.Generator().manual_seed(0))
-    chances.table[:, COLUMNS.index("second") :] = torch.tensor([[1.0, 2, 3], [0, 0, 0], [0, 0, 0], [0, 0, 0]])
-    shown = augment(Labelled(pixels, boxes, torch.zeros(4, 30, dtype=torch.long), valid), policy, chances)
-    assert shown.valid.shape == (4, 60)
-    assert shown.valid.sum(1).tolist() == [10, 47, 47, 47]
+    chances = draw_chances(5, policy, torch.Generator().manual_seed(0))
+    chances.table[:, COLUMNS.index("second") :] = 0.0
+    shown = augment(Labelled(pixels, boxes, torch.zeros(5, 30, dtype=torch.long), valid), policy, chances)
+    assert shown.valid.shape == (5, 60)
+    assert shown.valid.sum(1).tolist() == [10, 52, 45, 45, 45]
     alone, together = shown.boxes[0, 0], shown.boxes[1, 0]
     assert (alone[2] - alone[0]).item() == pytest.approx(16 * 0.7)
     assert (together[2] - together[0]).item() == pytest.approx(16 * 0.49)
