@@ -52,7 +52,8 @@ def run(
     _check_rows(benchmark, bundle)
     section = _data_section(data, target)
     splits = {
-        split: load_pictures(data, split, bundle.input, scratch=scratch, workers=workers) for split in ("val", "test")
+        split: load_pictures(data, split, bundle.input, classes=bundle.classes, scratch=scratch, workers=workers)
+        for split in ("val", "test")
     }
     conditions = Conditions(threads=benchmark.threads, device=device, batch=benchmark.batch)
     rows = open_rows(

@@ -35,7 +35,7 @@ def run(prune: Prune, train: Train, nms: NmsPolicy, *, ground: Ground, target: P
     )
     network, report = prune_network(trained, policy)
     _say_what_stays(report)
-    pictures, val = (ground.pictures(split, network.architecture.input) for split in ("train", "val"))
+    pictures, val = (ground.pictures(split, network.architecture) for split in ("train", "val"))
     score = Scorer(pictures=val, nms=nms, batch_size=train.batch_size, device=ground.device)
     before = score(network)
     recipe = recipe_of(train, prune.recover)

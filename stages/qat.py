@@ -27,7 +27,7 @@ def run(qat: Qat, train: Train, nms: NmsPolicy, *, ground: Ground, target: Path)
 
     torch.set_num_threads(train.threads)
     network = QuantizedDetector(fold_batch_norms(load_network(ground.source))).to(ground.device)
-    pictures, val = (ground.pictures(split, network.architecture.input) for split in ("train", "val"))
+    pictures, val = (ground.pictures(split, network.architecture) for split in ("train", "val"))
     score = Scorer(pictures=val, nms=nms, batch_size=train.batch_size, device=ground.device)
     pixels = torch.tensor(pictures.pixels[: qat.calibration_images])
     batches = (pixels[at : at + train.batch_size].float() for at in range(0, len(pixels), train.batch_size))

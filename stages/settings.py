@@ -112,7 +112,7 @@ class Train:
     learning_rate: Amount
     weight_decay: Amount
     warmup_epochs: Amount
-    ema_decay: Share  # 0 switches the moving average off
+    ema_decay: Share  # at 0 the moving average is the network itself
     clip_norm: Amount  # largest norm of the gradients; 0: whatever it is
     box_weight: Amount  # of the boxes' loss beside those of objectness and class
     iou_power: Annotated[float, Range(0.1, 10)]  # of IoU in the boxes' loss; above 1 (3) for tighter boxes

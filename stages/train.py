@@ -12,15 +12,15 @@ from stages.settings import Settings, Train
 def run(train: Train, nms: NmsPolicy, *, ground: Ground, target: Path) -> None:
     """Train the network of ``ground`` on the train split and write the best on val to ``target``."""
     from netwright.artifacts.model import load_model_files, save_model_files
-    from netwright.models.build import build_network
+    from netwright.models.build import build_network, put_tensors
     from netwright.models.cost import macs_of, parameters_of
     from stages._training.epochs import recipe_of, write_history, write_metrics
     from stages._training.notices import notices
 
     architecture, tensors = load_model_files(ground.source)
     network = build_network(architecture)
-    network.load_state_dict(tensors)
-    pictures, val = (ground.pictures(split, architecture.input) for split in ("train", "val"))
+    put_tensors(network, tensors, ground.source)
+    pictures, val = (ground.pictures(split, architecture) for split in ("train", "val"))
     score = Scorer(pictures=val, nms=nms, batch_size=train.batch_size, device=ground.device)
     print(
         f"train: {len(pictures)} pictures, {len(val)} for validation, {architecture.backbone} on {ground.device}",

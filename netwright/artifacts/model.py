@@ -46,7 +46,7 @@ def load_architecture(folder: Path) -> Architecture:
         return architecture_from_dict(json.loads((folder / ARCHITECTURE).read_text("utf-8")))
     except FileNotFoundError:
         raise UserError(f"no {ARCHITECTURE} in {folder}: run the stage that makes it (dvc repro)") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{folder / ARCHITECTURE} is damaged ({error}): delete it and run dvc repro") from None
 
 

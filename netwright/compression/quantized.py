@@ -13,7 +13,7 @@ import torch
 from netwright.artifacts.model import load_model_files, save_model_files
 from netwright.compression.folding import fold_batch_norms
 from netwright.errors import UserError
-from netwright.models.build import build_network
+from netwright.models.build import build_network, put_tensors
 from netwright.models.detector import Detector
 from netwright.types import Architecture, Quantizer
 
@@ -35,13 +35,8 @@ def load_network(folder: Path) -> Detector:
         network = fold_batch_norms(network)  # the values come from the file
     if architecture.quantizers:
         network = _with_quantizers(network, architecture, folder)
-    expected = {name for name in network.state_dict() if not name.endswith(_RANGE)}
-    if wrong := expected ^ set(tensors):
-        raise UserError(f"{folder}: tensor {min(wrong)!r} of the weights does not fit architecture.json: run dvc repro")
-    try:
-        network.load_state_dict(tensors, strict=False)
-    except RuntimeError as error:
-        raise UserError(f"{folder}: weights do not fit architecture.json ({error}): run dvc repro again") from None
+    ranges = {name for name in network.state_dict() if name.endswith(_RANGE)}
+    put_tensors(network, tensors, folder, unsaved=ranges)
     network.architecture = architecture
     return network.eval()
 

@@ -24,9 +24,11 @@ def postprocess(boxes: Tensor, scores: Tensor, geometry: Geometry, policy: NmsPo
     candidates = boxes[anchors]
     # a corner that is no finite number would end the suppression of every box: such boxes lie at 0 here, without area
     proper = torch.where(torch.isfinite(candidates).all(1, keepdim=True), candidates, 0.0)
-    # batched_nms keeps classes apart by shifts as long as the largest coordinate: from 0 on, they cannot meet
+    # batched_nms keeps classes apart by shifts as long as the largest coordinate: from 0 on, they cannot meet, and in
+    # float64 the shift of the thousandth class leaves small boxes as they are
+    proper = proper.double()
     shifted = proper - proper.min() if len(proper) else proper
-    keep = batched_nms(shifted, found, labels, policy.iou_threshold)[: policy.max_detections]
+    keep = batched_nms(shifted, found.double(), labels, policy.iou_threshold)[: policy.max_detections]
     return Detections(
         geometry.to_picture(candidates[keep].cpu().numpy()),
         found[keep].cpu().numpy(),

@@ -102,6 +102,10 @@ def _resolve(chosen: Tensor, overlap: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _strength(alignment: Tensor, overlap: Tensor) -> Tensor:
-    """(B, M, A) target scores: alignment scaled so that each box's best cell gets the box's best IoU."""
+    """(B, M, A) target scores: alignment scaled so that each box's best cell gets the box's best IoU.
+
+    Two exceptions: a box whose alignments all lie near TINY (with many classes, first guesses at very small and very
+    large boxes) gets less until they grow, and a best cell that another box takes still counts as its best.
+    """
     best = alignment.amax(-1, keepdim=True)
     return alignment / (best + TINY) * overlap.amax(-1, keepdim=True)

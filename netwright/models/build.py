@@ -1,6 +1,10 @@
 """An Architecture to a network, with every layer at the width that the file says."""
 
-from torch import nn
+from collections.abc import Container, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
 
 from netwright.errors import UserError
 from netwright.models.detector import Detector
@@ -22,6 +26,24 @@ def build_network(architecture: Architecture) -> Detector:
     return network
 
 
+def put_tensors(
+    network: nn.Module, tensors: Mapping[str, Tensor], folder: Path, *, unsaved: Container[str] = ()
+) -> None:
+    """Give ``network`` the ``tensors`` that were read from ``folder``; its own that ``unsaved`` names stay.
+
+    Raises UserError for the first by name that is missing, too many or of another shape.
+    """
+    wanted = {name: tensor.shape for name, tensor in network.state_dict().items() if name not in unsaved}
+    for name in sorted(wanted.keys() | tensors.keys()):
+        found = tensors[name].shape if name in tensors else None
+        if wanted.get(name) != found:
+            raise UserError(
+                f"{folder}: tensor {name!r} of the weights is {_shape(found)}, and architecture.json wants "
+                f"{_shape(wanted.get(name))}: run dvc repro"
+            )
+    network.load_state_dict(dict(tensors), strict=False)
+
+
 def widths_of(network: nn.Module) -> dict[str, LayerWidth]:
     """The widths of every convolution and batch norm of ``network``, by module path."""
     widths: dict[str, LayerWidth] = {}
@@ -31,6 +53,10 @@ def widths_of(network: nn.Module) -> dict[str, LayerWidth]:
         elif isinstance(module, nn.BatchNorm2d):
             widths[name] = LayerWidth(inputs=module.num_features, outputs=module.num_features)
     return widths
+
+
+def _shape(shape: torch.Size | None) -> str:
+    return "missing" if shape is None else str(list(shape))
 
 
 def _resize(network: nn.Module, name: str, width: LayerWidth) -> None:

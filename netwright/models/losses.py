@@ -81,7 +81,8 @@ def complete_iou_loss(boxes: Tensor, wanted: Tensor, power: float = 1.0) -> Tens
     iou = shared / (own + other - shared + TINY)
     hull = torch.maximum(boxes[..., 2:], wanted[..., 2:]) - torch.minimum(boxes[..., :2], wanted[..., :2])
     apart = (boxes[..., :2] + boxes[..., 2:] - wanted[..., :2] - wanted[..., 2:]).square().sum(-1) / 4
-    turned, wanted_turned = (torch.atan(side[..., 0] / side[..., 1]) for side in (size, wanted_size))
+    # a predicted side may round to 0, and 0 / 0 is no number
+    turned, wanted_turned = (torch.atan(side[..., 0] / side[..., 1].clamp(min=TINY)) for side in (size, wanted_size))
     aspect = 4 / math.pi**2 * (wanted_turned - turned).square()
     with torch.no_grad():
         share = aspect / (1 - iou + aspect + TINY)

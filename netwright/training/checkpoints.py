@@ -34,14 +34,19 @@ class Checkpoints:
         self.folder = folder
 
     def save(self, epoch: int, snapshot: Snapshot) -> None:
-        """Write the state after ``epoch`` and drop all but the newest KEPT. Raises OSError, as on a full disk."""
+        """Write the state after ``epoch``; drop all but the newest KEPT, and later ones. Raises OSError (a full disk).
+
+        Later ones are there where training began anew because they are damaged: they would push out those that follow.
+        """
         path = self.folder / f"epoch-{epoch:06d}.safetensors"
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in snapshot.tensors.items()}
         with whole_file(path) as temporary:
             save_file(tensors, temporary, metadata={"facts": json.dumps(snapshot.facts)})
         write_text(_sum_of(path), sha256_of(path) + "\n")
-        for old in self._files()[KEPT:]:
-            _remove(old)
+        files = self._files()
+        newest = files.index(path)
+        for other in (*files[:newest], *files[newest + KEPT :]):
+            _remove(other)
 
     def newest(self) -> Snapshot | None:
         """The newest checkpoint whose bytes are as they were written, or None."""

@@ -139,6 +139,20 @@ def _whole(policy: AugmentPolicy) -> AugmentPolicy:
     return replace(policy, mosaic=0.0, scale=(1.0, 1.0), translate=0.0)
 
 
+def _check_finite(network: Detector, bad: int | None, epoch: int, recipe: Recipe) -> None:
+    """Raise UserError for step ``bad`` without a finite loss, and for weights that the last step left not finite."""
+    if bad is not None:
+        what = f"the loss is no finite number from step {bad} of epoch {epoch} on"
+    elif not torch.isfinite(nn.utils.get_total_norm(network.parameters())):
+        what = f"the weights are no finite numbers after the last step of epoch {epoch}"
+    else:
+        return
+    raise UserError(
+        f"{what}: lower the learning rate (now {recipe.learning_rate}) or set train.precision to fp32; the last good "
+        f"epoch is {epoch - 1}"
+    )
+
+
 def _train_epoch(state: TrainingState, network: Detector, feed: Feed, step: Step, recipe: Recipe) -> EpochMetrics:
     """One pass over all pictures; what is returned has no accuracy yet."""
     began, rate, epoch = time.perf_counter(), state.schedule.rate(state.steps), len(state.history) + 1
@@ -149,11 +163,7 @@ def _train_epoch(state: TrainingState, network: Detector, feed: Feed, step: Step
     for batch, chances in feed.epoch(batch_size=recipe.batch_size, policy=policy, generator=state.generator):
         step(batch, chances, policy)
     (total, objects, classes, boxes), bad = step.losses()
-    if bad is not None:
-        raise UserError(
-            f"the loss is no finite number from step {bad} of epoch {epoch} on: lower the learning rate (now "
-            f"{recipe.learning_rate}) or set train.precision to fp32; the last good epoch is {epoch - 1}"
-        )
+    _check_finite(network, bad, epoch, recipe)
     return EpochMetrics(
         epoch=epoch,
         loss=total,

@@ -14,13 +14,14 @@ class Recipe:
     """One training run.
 
     ``epochs`` >= 0; ``learning_rate`` is the peak, reached after ``warmup_epochs`` and held until the final
-    ``decay_share`` of all steps (see optim); ``ema_decay`` 0..1, 0 switches the moving average off; gradients are cut
-    to a norm of ``clip_norm``, 0 leaves them; ``box_weight`` multiplies the loss of boxes, ``iou_power`` shapes it (see
-    losses); ``patience`` epochs without a better val mAP50-95 end the run when val is next scored, 0 never does; val is
-    scored every ``validate_every`` epochs and at the last one. ``freeze`` are glob patterns over parameter names,
-    ``freeze_norms`` holds the statistics of every batch norm. The last ``plain_epochs`` see whole pictures, without
-    mosaic, zoom and shift. ``class_weights`` multiply what a class's objects count in the loss (1 where a class is not
-    named). ``auto_batch`` halves the batch where memory does not suffice, and the learning rate with its square root.
+    ``decay_share`` of all steps (see optim); ``ema_decay`` 0..1, at 0 the moving average is the network itself, up to
+    rounding; gradients are cut to a norm of ``clip_norm``, 0 leaves them; ``box_weight`` multiplies the loss of boxes,
+    ``iou_power`` shapes it (see losses); ``patience`` epochs without a better val mAP50-95 end the run when val is next
+    scored, 0 never does; val is scored every ``validate_every`` epochs and at the last one. ``freeze`` are glob
+    patterns over parameter names, ``freeze_norms`` holds the statistics of every batch norm. The last ``plain_epochs``
+    see whole pictures, without mosaic, zoom and shift. ``class_weights`` multiply what a class's objects count in the
+    loss (1 where a class is not named). ``auto_batch`` halves the batch where memory does not suffice, and the learning
+    rate with its square root.
     ``compiled`` names the parts of a step that torch.compile gets.
     """
 

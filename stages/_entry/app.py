@@ -146,10 +146,15 @@ def declared_only(settings: Settings, sections: Sequence[str]) -> Settings:
 def _dvc_stages(project: Path) -> dict[str, dict[str, Any]]:
     import yaml
 
+    texts = {}
     for name in ("dvc.yaml", "params.yaml"):
         if not (project / name).is_file():
             raise UserError(f"no {name} in {project}: run stages from the project's root (params.yaml: make compose)")
-    stages: dict[str, dict[str, Any]] = yaml.safe_load((project / "dvc.yaml").read_text("utf-8"))["stages"]
+        try:
+            texts[name] = (project / name).read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{name} is no UTF-8 text (byte {error.start}): save it as UTF-8") from None
+    stages: dict[str, dict[str, Any]] = yaml.safe_load(texts["dvc.yaml"])["stages"]
     return stages
 
 

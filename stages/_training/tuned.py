@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from netwright.types import InputSpec, NmsPolicy
+from netwright.types import Architecture, NmsPolicy
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,11 +34,13 @@ class Ground:
     workers: int = 0
     processes: int = 1
 
-    def pictures(self, split: str, spec: InputSpec) -> "PictureSet":
-        """The split, decoded for a network with this input."""
+    def pictures(self, split: str, network: Architecture) -> "PictureSet":
+        """The split, decoded for ``network``. Raises UserError where it is for other classes."""
         from netwright.data.feeding.pictures import load_pictures
 
-        return load_pictures(self.data, split, spec, scratch=self.scratch, workers=self.workers)
+        return load_pictures(
+            self.data, split, network.input, classes=network.classes, scratch=self.scratch, workers=self.workers
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from netwright.artifacts.model import ARCHITECTURE, architecture_from_dict, load_architecture
+from netwright.errors import UserError
 from netwright.types import Architecture, InputSpec, LayerWidth, Quantizer
 
 PLAIN = Architecture(
@@ -33,6 +34,13 @@ PLAIN = Architecture(
 )
 def test_an_architecture_is_read_as_it_was_written(architecture: Architecture) -> None:
     assert architecture_from_dict(json.loads(json.dumps(asdict(architecture)))) == architecture
+
+
+@pytest.mark.parametrize(("name", "value"), [("widths", None), ("quantizers", []), ("levels", 8), ("input", "square")])
+def test_a_field_of_another_kind_is_damage(tmp_path: Path, name: str, value: object) -> None:
+    (tmp_path / ARCHITECTURE).write_text(json.dumps(asdict(PLAIN) | {name: value}))
+    with pytest.raises(UserError, match=r"architecture\.json is damaged .*: delete it and run dvc repro"):
+        load_architecture(tmp_path)
 
 
 def test_a_model_from_before_box_convs_has_one(tmp_path: Path) -> None:

@@ -42,6 +42,16 @@ def test_classes_never_meet_whatever_the_coordinates() -> None:
     assert postprocess(boxes, scores, GEOMETRY, policy).labels.tolist() == [0, 1]
 
 
+def test_a_far_box_changes_nothing_for_the_last_of_many_classes() -> None:
+    """Ten pixels wide, three apart: IoU 7 / 13 in any class; shifts by a thousand such canvases would round it."""
+    boxes = torch.tensor([[10.0, 10, 20, 20], [13, 10, 23, 20], [-12000, -12000, 12900, 12900]])
+    scores = torch.zeros(3, 1203)
+    scores[0, 1202], scores[1, 1202], scores[2, 0] = 0.9, 0.8, 0.7
+    for threshold, kept in ((0.53, 2), (0.55, 3)):
+        found = postprocess(boxes, scores, GEOMETRY, NmsPolicy(score_threshold=0.1, iou_threshold=threshold))
+        assert len(found.scores) == kept
+
+
 @pytest.mark.parametrize("corner", [float("nan"), float("inf"), float("-inf")])
 def test_a_box_that_is_none_ends_the_suppression_of_no_other(corner: float) -> None:
     boxes = torch.cat((BOXES, torch.tensor([[5.0, 5, corner, 9]])))

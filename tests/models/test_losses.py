@@ -43,6 +43,15 @@ def test_gradients_are_numbers_wherever_the_boxes_lie(power: float, wanted: list
     assert torch.isfinite(gradient).all()
 
 
+@pytest.mark.parametrize("power", [1.0, 3.0])
+@pytest.mark.parametrize("ours", [[2.0, 1, 2, 1], [0.0, 1, 4, 1], [2.0, 0, 2, 2]], ids=["point", "flat", "upright"])
+def test_a_predicted_side_of_0_has_a_loss_and_a_gradient(power: float, ours: list[float]) -> None:
+    found = torch.tensor([ours], requires_grad=True)
+    loss = complete_iou_loss(found, torch.tensor([[0.0, 0, 4, 2]]), power)
+    assert torch.isfinite(loss).all()
+    assert torch.isfinite(torch.autograd.grad(loss.sum(), found)[0]).all()
+
+
 def test_the_loss_equals_the_sum_over_cells_with_an_object() -> None:
     network, truth = small_network().double(), _truth()
     truth = Truth(truth.boxes.double(), truth.labels, truth.valid)

@@ -1,15 +1,23 @@
 """The real stages on what a user may leave undone: one line on stderr, status 1, and nothing written."""
 
 import importlib
+import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
+from netwright.artifacts.dataset import Record, write_dataset
+from netwright.artifacts.model import save_model_files
 from netwright.errors import UserError
+from netwright.models.build import build_network
 from stages._entry.outputs import check_outputs
+from tests.training.blocks import small_network
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
@@ -62,6 +70,38 @@ def test_unknown_backbone_is_named(
     said = refused("pretrain-init", monkeypatch, capsys, *arguments)
     assert "model.backbone asks for 'resnet19', timm has no such model" in said
     assert not (project / "models").exists()
+
+
+@pytest.mark.parametrize("classes", [("dog",), ("cat", "dog")])
+def test_a_network_for_other_classes_is_not_trained(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], classes: tuple[str, ...]
+) -> None:
+    """Another name for the only class would give a model that calls every cat a dog."""
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(picture, "PNG")
+    nothing = {"boxes": np.zeros((0, 4), np.float32), "labels": np.zeros(0, np.int64)}
+    records = [
+        Record(name=split, split=split, image=picture.getvalue(), width=64, height=64, **nothing)
+        for split in ("train", "val")
+    ]
+    write_dataset(project / "data/converted", "few", ("cat",), records, shards_per_split=1, fingerprint="0" * 64)
+    architecture = replace(small_network().architecture, classes=classes)
+    save_model_files(project / "models/init", architecture, build_network(architecture).state_dict())
+    said = refused("train", monkeypatch, capsys)
+    assert said.startswith(f"train: the network is for {', '.join(classes)}, and data/converted has cat: run dvc repro")
+    assert not (project / "models/trained").exists()
+
+
+def test_weights_of_another_network_are_not_trained(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = small_network()
+    (project / "data/converted").mkdir(parents=True)
+    save_model_files(project / "models/init", replace(network.architecture, neck_channels=8), network.state_dict())
+    said = refused("train", monkeypatch, capsys)
+    assert said.startswith("train: models/init: tensor '")
+    assert said.endswith(": run dvc repro")
+    assert not (project / "models/trained").exists()
 
 
 def test_an_output_that_cannot_be_written_is_said_before_the_work(

@@ -183,6 +183,14 @@ def test_unreadable_yaml_is_one_line(project: Path, capsys: pytest.CaptureFixtur
     assert "params.yaml" in one_line(capsys)
 
 
+@pytest.mark.parametrize("name", ["params.yaml", "dvc.yaml"])
+def test_text_of_another_encoding_is_one_line(project: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    with (project / name).open("ab") as file:
+        file.write("# größer\n".encode("latin-1"))
+    assert run_stage("convert", do_nothing, []) == 1
+    assert f"{name} is no UTF-8 text (byte " in one_line(capsys)
+
+
 def test_runtime_comes_from_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETWRIGHT_WORKERS", "3")
     monkeypatch.setenv("NETWRIGHT_SCRATCH", str(project / "elsewhere"))

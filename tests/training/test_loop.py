@@ -1,10 +1,12 @@
 """Training: it learns, repeats bit for bit, keeps the best weights, stops in time, refuses a loss that is no number."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from netwright.compression.folding import fold_batch_norms
 from netwright.data.feeding.augment import Labelled
@@ -12,6 +14,7 @@ from netwright.data.feeding.chances import Chances
 from netwright.errors import UserError
 from netwright.evaluation.coco import Accuracy
 from netwright.evaluation.detect import score_network
+from netwright.training.checkpoints import Checkpoints
 from netwright.training.ema import RAMP_STEPS, MovingAverage
 from netwright.training.freezing import freeze
 from netwright.training.loop import fit
@@ -151,6 +154,33 @@ def test_a_loss_that_is_no_number_names_its_step() -> None:
     torch.nn.init.constant_(network.head.reach[0].bias, float("nan"))
     with pytest.raises(UserError, match="step 1 of epoch 1"):
         fit(network, blocks(4), recipe=RECIPE, device="cpu", score=lambda _: constant(0), on_epoch=lambda _: None)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_weights_that_the_last_step_of_an_epoch_ruins_are_neither_scored_nor_kept(tmp_path: Path, epochs: int) -> None:
+    """Its loss, taken before the step, is finite: only the gradient is not."""
+    network, checkpoints, steps = small_network(), Checkpoints(tmp_path), []
+
+    def ruin(gradient: Tensor) -> Tensor:
+        steps.append(len(steps) + 1)
+        return gradient * torch.nan if len(steps) == 2 * epochs else gradient
+
+    network.head.reach[0].weight.register_hook(ruin)
+    with pytest.raises(
+        UserError, match=rf"weights .* after the last step of epoch {epochs}: .* good epoch is {epochs - 1}$"
+    ):
+        fit(
+            network,
+            blocks(8),
+            recipe=replace(RECIPE, epochs=3),
+            device="cpu",
+            score=lambda _: constant(0),
+            on_epoch=lambda _: None,
+            checkpoints=checkpoints,
+        )
+    assert len(steps) == 2 * epochs
+    newest = checkpoints.newest()
+    assert (newest.facts["steps"] if newest else 0) == 2 * (epochs - 1)
 
 
 def test_schedule_warms_up_holds_and_falls_along_a_cosine() -> None:

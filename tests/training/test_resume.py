@@ -118,6 +118,21 @@ def test_only_the_two_newest_are_kept(tmp_path: Path) -> None:
     assert newest.facts == {"epoch": 4}
 
 
+def test_damaged_ones_of_later_epochs_do_not_push_out_those_of_a_new_beginning(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for epoch in (6, 7):
+        checkpoints.save(epoch, Snapshot({"a": torch.zeros(2)}, {"epoch": epoch}))
+    for path in tmp_path.glob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-2])
+    assert checkpoints.newest() is None
+    for epoch in (1, 2, 3):
+        checkpoints.save(epoch, Snapshot({"a": torch.zeros(2)}, {"epoch": epoch}))
+        newest = checkpoints.newest()
+        assert newest is not None
+        assert newest.facts == {"epoch": epoch}
+    assert len([*tmp_path.iterdir()]) == 4
+
+
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, Snapshot({"network/other": torch.zeros(3)}, {}))

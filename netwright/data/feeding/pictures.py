@@ -48,16 +48,25 @@ def load_pictures(
     spec: InputSpec,
     limit: int | None = None,
     *,
+    classes: tuple[str, ...] | None = None,
     scratch: Path | None = None,
     workers: int = 0,
 ) -> PictureSet:
     """The pictures of ``split`` of the converted dataset in ``folder``, or its first ``limit`` by name.
 
+    ``classes`` are those of the network that they are for.
+
     They are decoded once, into a cache below ``scratch``, by ``workers`` threads (0: one for each processor). Without
     ``scratch``, or where it cannot be used, which is said in one line, they are decoded into memory. Raises UserError
-    for a missing or damaged dataset, an empty split, and pictures that fit neither on the disk nor in memory.
+    for a missing or damaged dataset, one of other classes, an empty split, and pictures that fit neither on the disk
+    nor in memory.
     """
     manifest = read_manifest(folder)
+    if classes is not None and classes != manifest.classes:
+        raise UserError(
+            f"the network is for {', '.join(classes)}, and {folder} has {', '.join(manifest.classes)}: run dvc repro, "
+            f"which makes one for it"
+        )
     names, geometries, boxes, labels = [], [], [], []
     for record in read_labels(folder, split)[:limit]:
         names.append(record.name)
