@@ -68,7 +68,10 @@ def test_the_named_parts_alone_are_compiled() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler here")
 def test_a_compiled_step_computes_the_losses_of_a_plain_one() -> None:
-    torch.testing.assert_close(_losses(("augment", "network", "loss"), "cpu"), _losses((), "cpu"), atol=1e-3, rtol=1e-3)
+    """To rounding at first; AdamW's first steps follow the gradients' signs, which rounding turns where they are 0."""
+    compiled, plain = _losses(("augment", "network", "loss"), "cpu"), _losses((), "cpu")
+    torch.testing.assert_close(compiled[0], plain[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(compiled, plain, atol=1e-3, rtol=0.02)
 
 
 def _trained(pictures: PictureSet, recipe: Recipe, *, captures: bool) -> tuple[Tensor, list[list[float]]]:
